@@ -1,0 +1,5 @@
+//! Baton.
+pub mod http;
+pub mod ids;
+pub mod simulator;
+pub mod time;
