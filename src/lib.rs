@@ -1,5 +1,7 @@
 //! Baton.
+pub mod domain;
 pub mod http;
 pub mod ids;
 pub mod simulator;
+pub mod storage;
 pub mod time;

@@ -1,0 +1,206 @@
+//! Everything Baton can do, as values: `decide` returns them, the outbox keeps them, a worker
+//! carries them out, and what comes back is an [`Outcome`].
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    actor::Actor,
+    artifact::Artifact,
+    input::{AnswerPath, Remark},
+    message::{Form, Message},
+    run::{CancelAnswer, Mode, Reading, RunSpec},
+};
+use crate::{
+    ids::{DispatchId, RunId},
+    time::Timestamp,
+};
+
+/// The parent or one of the children, by its number (from 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slot {
+    Parent,
+    Child(u32),
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parent => f.write_str("parent"),
+            Self::Child(number) => write!(f, "c{number}"),
+        }
+    }
+}
+
+/// What a follow-up is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// A person's words.
+    Reply,
+    /// Changes that were asked for.
+    Revise,
+    /// The proposal block was unusable; this says why.
+    Repair,
+    /// Approved; go on (agent launch).
+    GoOn,
+    /// The children's results; summarise.
+    Results,
+    /// Not a follow-up.
+    None,
+}
+
+/// Names a message of ours within its orchestration, so that it can be edited later.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PostKey(pub String);
+
+impl PostKey {
+    pub const BOARD: &'static str = "board";
+
+    #[must_use]
+    pub fn proposal(version: u32) -> Self {
+        Self(format!("proposal-{version}"))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaction {
+    /// A person's message has been stored.
+    Stored,
+    /// Oz has taken it.
+    Taken,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    // In Oz.
+    StartRun {
+        slot: Slot,
+        dispatch: DispatchId,
+        spec: RunSpec,
+    },
+    /// `message` is the person's message that these words came from. `turns` is how many times the
+    /// run had been told something before, which tells a lost answer from a lost request.
+    FollowUp {
+        slot: Slot,
+        run: RunId,
+        text: String,
+        mode: Mode,
+        purpose: Purpose,
+        message: Option<String>,
+    },
+    CancelRun {
+        slot: Slot,
+        run: RunId,
+    },
+    /// Read what the run said and made.
+    ReadRun {
+        slot: Slot,
+        run: RunId,
+    },
+
+    // In the conversation.
+    /// The first message: root of the thread for a command, a message in the thread otherwise.
+    PostBoard {
+        answer: AnswerPath,
+    },
+    /// Edit the board to what the orchestration is at the moment of delivery.
+    ShowBoard,
+    Say {
+        post: Option<PostKey>,
+        message: Message,
+    },
+    Edit {
+        post: PostKey,
+        message: Message,
+    },
+    /// Only `to` sees it.
+    SayPrivately {
+        to: Actor,
+        message: Message,
+        answer: AnswerPath,
+    },
+    React {
+        message: String,
+        reaction: Reaction,
+    },
+    /// Fetch an artifact from Oz and put it into the conversation.
+    Upload {
+        artifact: Artifact,
+        of: String,
+    },
+    /// Put the raw transcript of a run into the conversation as a file.
+    UploadTranscript {
+        run: RunId,
+        of: String,
+    },
+    /// Read the messages before `message`, as context.
+    ReadThread {
+        message: String,
+    },
+    OpenForm {
+        form: Form,
+        answer: AnswerPath,
+        to: Actor,
+    },
+}
+
+/// What a delivery brought back, where anybody waits for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    RunStarted {
+        run: RunId,
+        dispatch: DispatchId,
+    },
+    FollowUpTaken {
+        message: Option<String>,
+    },
+    /// The run is working and takes nothing now; send it again when it rests.
+    FollowUpHeld {
+        text: String,
+        mode: Mode,
+        message: Option<String>,
+    },
+    Cancelled(CancelAnswer),
+    Read(Reading),
+    ThreadRead(Vec<Remark>),
+}
+
+/// A durable timer of one orchestration. Setting one that is set moves it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimerName {
+    /// The standing proposal lapses.
+    Expiry { version: u32 },
+    /// A follow-up was taken, and the run still shows its old state: read it all the same.
+    Stale { slot: Slot },
+    /// A failed child is started again.
+    Retry { child: u32 },
+    /// The PLAN was not synced when it was read.
+    PlanSync,
+}
+
+impl TimerName {
+    /// The name in the store.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Expiry { version } => format!("expiry-{version}"),
+            Self::Stale { slot } => format!("stale-{slot}"),
+            Self::Retry { child } => format!("retry-{child}"),
+            Self::PlanSync => "plan-sync".into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TimerChange {
+    Set(TimerName, Timestamp),
+    Clear(TimerName),
+}

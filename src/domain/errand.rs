@@ -1,0 +1,86 @@
+//! What a platform's edge is asked to carry out, with all that it needs to know, and what it brings
+//! back. The outbox worker makes errands of effects; `slack/deliver.rs` and `linear/deliver.rs`
+//! carry them out. Edges look nothing up in the store.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    actor::Actor,
+    conversation::Conversation,
+    effect::{Outcome, Reaction},
+    input::AnswerPath,
+    message::{Form, Message},
+};
+use crate::{ids::DeliveryId, time::Timestamp};
+
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// Unique to this delivery: a post carries it in its metadata.
+    pub delivery: DeliveryId,
+    /// An earlier attempt, begun at this moment, may have had its effect: look before repeating.
+    pub unsure_since: Option<Timestamp>,
+    pub conversation: Conversation,
+    pub talk: Talk,
+}
+
+#[derive(Clone, Debug)]
+pub enum Talk {
+    /// Post a message: the root of a new thread when the conversation has none yet. `asker` is told
+    /// in private when Baton cannot post there, through `answer` or directly.
+    Post {
+        message: Message,
+        answer: AnswerPath,
+        asker: Actor,
+    },
+    /// Edit the message with this id.
+    Edit {
+        id: String,
+        message: Message,
+    },
+    Private {
+        to: Actor,
+        message: Message,
+        answer: AnswerPath,
+    },
+    React {
+        message: String,
+        reaction: Reaction,
+    },
+    File(File),
+    /// Read what was said in the thread before `message`.
+    ReadThread {
+        message: String,
+    },
+    OpenForm {
+        form: Form,
+        to: Actor,
+        answer: AnswerPath,
+        choices: Choices,
+    },
+}
+
+/// A file for the conversation. Name and title together are unique in the conversation.
+#[derive(Clone, Debug)]
+pub struct File {
+    pub name: String,
+    pub title: String,
+    pub mime_type: String,
+    pub bytes: Vec<u8>,
+}
+
+/// What the pickers of a form offer, asked for ahead of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choices {
+    /// Id and name.
+    pub environments: Vec<(String, String)>,
+    pub models: Vec<(String, String)>,
+    pub skills: Vec<(String, String)>,
+}
+
+/// What an errand brought back.
+#[derive(Clone, Debug, Default)]
+pub struct Carried {
+    /// The id of the message that was posted or found.
+    pub message: Option<String>,
+    pub outcome: Option<Outcome>,
+}

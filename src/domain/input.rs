@@ -1,0 +1,154 @@
+//! Everything that can happen: to a conversation ([`Event`]), and to an orchestration ([`Input`]).
+//!
+//! A platform's `inbound` makes events out of webhooks. The inbox worker finds out which
+//! orchestration an event is about and turns it into an input; progress, timers and deliveries are
+//! inputs from the start.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    actor::{Actor, Platform},
+    command::{Command, Verb},
+    conversation::Conversation,
+    effect::{Outcome, Purpose, Slot, TimerName},
+    failure::Problem,
+    message::{About, Filled, Press},
+    run::RunReport,
+};
+use crate::time::Timestamp;
+
+/// Something that a webhook told us.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A person did something in a conversation.
+    Act(Box<Act>),
+    /// Our app was removed from a workspace, or its tokens revoked.
+    Uninstalled { platform: Platform, workspace: String },
+    /// Nothing for us; the reason is for the log.
+    Ignored(&'static str),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Act {
+    pub actor: Actor,
+    /// Where; its thread is None at the top level of a channel.
+    pub conversation: Conversation,
+    pub deed: Deed,
+    pub answer: AnswerPath,
+}
+
+/// What a person did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// A slash command.
+    Slash { verb: Verb, text: String },
+    /// A message that mentions us, in a channel or in a thread. `message` is its id (Slack's `ts`);
+    /// the mention itself is taken out of the text.
+    Mention { text: String, message: String },
+    /// A message in a direct conversation with us.
+    Direct { text: String, message: String },
+    /// Any other message in a thread.
+    Remark { text: String, message: String },
+    /// A message was edited; this is what it says now.
+    Correction { text: String, message: String },
+    /// "Orchestrate this" on somebody's message.
+    Shortcut { text: String, message: String },
+    /// A button; `message` is the one that it is on.
+    Pressed { press: Press, about: About, message: Option<String> },
+    /// A form was sent.
+    Submitted(Filled),
+    /// The platform's own stop control.
+    StopControl,
+}
+
+/// Ways to answer one person at once, as far as the platform gave any. They lapse.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerPath {
+    /// Opens a form; lives three seconds in Slack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// Slack's `response_url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// Everything that can happen to an orchestration.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Words of a person for the parent or a child. `message` gets the reactions.
+    Reply {
+        actor: Actor,
+        text: String,
+        message: String,
+        correction: bool,
+    },
+    /// A command in the conversation. `message` is the mention's id, if it was one.
+    Asked {
+        actor: Actor,
+        command: Command,
+        message: Option<String>,
+        answer: AnswerPath,
+    },
+    Pressed {
+        actor: Actor,
+        press: Press,
+        about: About,
+        answer: AnswerPath,
+    },
+    Submitted {
+        actor: Actor,
+        filled: Filled,
+        answer: AnswerPath,
+    },
+    /// Oz reports a run of ours, or a child that one of ours started.
+    Progress(RunReport),
+    /// A delivery came back with this.
+    Delivered {
+        slot: Slot,
+        purpose: Purpose,
+        outcome: Outcome,
+    },
+    /// A delivery was given up.
+    Failed {
+        effect: FailedEffect,
+        problem: Problem,
+    },
+    /// A timer came due.
+    Due(TimerName),
+}
+
+/// What a delivery that was given up would have done, as far as deciding needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FailedEffect {
+    StartRun {
+        slot: Slot,
+        dispatch: crate::ids::DispatchId,
+    },
+    FollowUp {
+        slot: Slot,
+        purpose: Purpose,
+        message: Option<String>,
+    },
+    CancelRun {
+        slot: Slot,
+    },
+    ReadRun {
+        slot: Slot,
+    },
+    ReadThread,
+    /// The first thing to be said: without it there is no conversation.
+    PostBoard,
+    Upload {
+        name: String,
+    },
+    /// Something else that was to be said.
+    Say,
+}
+
+/// One message of a thread, as context for the parent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    pub author: String,
+    pub text: String,
+    pub at: Timestamp,
+}

@@ -1,0 +1,17 @@
+//! What Baton knows and decides, and nothing that reaches outside: no async, clock, randomness,
+//! SQL, HTTP or tracing. `now` is an argument, timers are data, effects are values.
+
+pub mod actor;
+pub mod artifact;
+pub mod command;
+pub mod conversation;
+pub mod effect;
+pub mod errand;
+pub mod failure;
+pub mod input;
+pub mod message;
+pub mod orchestration;
+pub mod policy;
+pub mod proposal;
+pub mod route;
+pub mod run;

@@ -1,0 +1,318 @@
+//! Baton's record of carrying one request through.
+//!
+//! ```text
+//!             ┌──────────── request changes, replies ───────────┐
+//!             ▼                                                  │
+//!  start → Planning → Deciding → Running → Summarising → Ended ──┘ (a reply continues it)
+//!             │          │          │           │
+//!             └──────────┴── stop ──┴───────────┴→ Stopping → Ended
+//! ```
+//!
+//! The stage says what we are waiting for, and holds only what is true while we do.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    actor::Actor,
+    artifact::Artifact,
+    command::{Ask, Verb},
+    conversation::Conversation,
+    effect::Purpose,
+    failure::Problem,
+    input::Remark,
+    policy::{Policy, Vote},
+    proposal::{ChildSpec, Proposal},
+    route::Launch,
+    run::{CancelAnswer, Mode, RunSettings, RunState},
+};
+use crate::{
+    ids::{OrchestrationId, RunId},
+    time::Timestamp,
+};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Orchestration {
+    pub id: OrchestrationId,
+    pub conversation: Conversation,
+    pub request: Request,
+    /// The route's settings with the request's own options over them.
+    pub settings: RunSettings,
+    pub launch: Launch,
+    pub max_children: Option<u32>,
+    pub policy: Policy,
+    pub stage: Stage,
+    /// None while a fan-out with `each:` has not been approved.
+    pub parent: Option<Parent>,
+    pub children: Vec<Child>,
+    /// The newest proposal. Only [`Stage::Deciding`] makes it decidable.
+    pub proposal: Option<Proposal>,
+    /// What became of the versions, oldest first.
+    pub versions: Vec<Version>,
+    /// Told to the parent as soon as it can hear it.
+    pub waiting: Vec<Waiting>,
+    /// Artifacts that have been brought back, by [`Artifact::key`]: each is told once.
+    pub artifacts: BTreeMap<String, Artifact>,
+    /// What could not be brought back, by name.
+    pub missing: Vec<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// What was asked, in their words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    pub verb: Verb,
+    pub ask: Ask,
+    pub by: Actor,
+    pub at: Timestamp,
+    /// The message that it came as, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Earlier messages of the thread.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<Remark>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// The thread's earlier messages are being read.
+    Gathering,
+    /// The parent is at work; when it rests, what it says is a proposal, a question or an answer.
+    Planning {
+        asked: Asked,
+    },
+    /// The newest proposal waits for people.
+    Deciding {
+        votes: Vec<Vote>,
+        expires_at: Option<Timestamp>,
+        posted_at: Timestamp,
+    },
+    /// Approved: the children are started and followed.
+    Running,
+    /// All children are at rest and the parent was given their results.
+    Summarising,
+    /// Nothing starts any more; what runs is being cancelled, the children before the parent.
+    Stopping {
+        by: Actor,
+        answers: BTreeMap<String, CancelAnswer>,
+    },
+    Ended {
+        how: Ending,
+        at: Timestamp,
+    },
+}
+
+/// Why the parent is at work while planning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    First,
+    /// Its block was unusable and it was told so; the next one is shown as it is.
+    Repair,
+    /// Somebody asked for changes, or replied.
+    Again,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum Ending {
+    /// The children are done and summarised; or the one agent, or the parent without children, has answered.
+    Done,
+    Failed {
+        problem: Problem,
+    },
+    Stopped {
+        by: Actor,
+    },
+    Rejected {
+        by: Actor,
+        reason: Option<String>,
+    },
+    Expired,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Counts the starts: the first is 1.
+    pub attempt: u32,
+    pub run: Option<RunId>,
+    pub mode: Mode,
+    pub seen: Seen,
+    /// A follow-up that was taken, and whose effect has not been seen yet.
+    pub told: Option<Told>,
+    /// The turns of its conversation that have been read.
+    pub turns: u32,
+    /// A reading is under way.
+    pub reading: bool,
+}
+
+/// What Oz last said about a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    pub state: RunState,
+    pub updated_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credits: Option<f64>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { state: RunState::Queued, updated_at: Timestamp::default(), link: None, note: None, credits: None }
+    }
+}
+
+/// A run goes on showing its old state for a while after a follow-up has been taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub at: Timestamp,
+    pub purpose: Purpose,
+    /// It has been seen at work since.
+    pub worked: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Child {
+    /// From 1, for good: a child keeps its number when others are dropped.
+    pub number: u32,
+    pub spec: ChildSpec,
+    pub attempt: u32,
+    pub run: Option<RunId>,
+    pub seen: Seen,
+    pub state: ChildState,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// A follow-up that was taken, and whose effect has not been seen yet.
+    pub told: Option<Told>,
+    pub turns: u32,
+    pub artifacts: Vec<Artifact>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "child", rename_all = "snake_case")]
+pub enum ChildState {
+    /// For a free place among those that run at once.
+    Waiting,
+    /// A start is on its way to Oz.
+    Starting,
+    Working,
+    /// It waits for a person, in its session.
+    Blocked,
+    /// It ended well and its last words are being read.
+    Reading,
+    Done {
+        said: Option<String>,
+    },
+    /// It will be started again by itself.
+    Retrying {
+        problem: Problem,
+    },
+    Failed {
+        problem: Problem,
+    },
+    Cancelled,
+}
+
+impl ChildState {
+    /// It takes one of the places that the parallelism allows.
+    #[must_use]
+    pub const fn takes_place(&self) -> bool {
+        matches!(self, Self::Starting | Self::Working | Self::Reading)
+    }
+
+    /// Nothing more comes of it by itself.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Cancelled)
+    }
+}
+
+/// One version of the proposal and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    pub version: u32,
+    pub digest: super::proposal::Digest,
+    pub fate: Fate,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    Standing,
+    Approved { by: Vec<Actor> },
+    Rejected { by: Actor },
+    ChangesRequested { by: Actor },
+    Replaced { by: u32 },
+    Expired,
+    Stopped { by: Actor },
+}
+
+/// A follow-up that waits until the parent exists or rests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub text: String,
+    pub mode: Mode,
+    pub purpose: Purpose,
+    pub message: Option<String>,
+}
+
+impl Orchestration {
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended { .. })
+    }
+
+    /// The state's word, for columns, lists and metrics.
+    #[must_use]
+    pub const fn stage_word(&self) -> &'static str {
+        match &self.stage {
+            Stage::Gathering => "gathering",
+            Stage::Planning { .. } => "planning",
+            Stage::Deciding { .. } => "deciding",
+            Stage::Running => "running",
+            Stage::Summarising => "summarising",
+            Stage::Stopping { .. } => "stopping",
+            Stage::Ended { how, .. } => match how {
+                Ending::Done => "done",
+                Ending::Failed { .. } => "failed",
+                Ending::Stopped { .. } => "stopped",
+                Ending::Rejected { .. } => "rejected",
+                Ending::Expired => "expired",
+            },
+        }
+    }
+
+    #[must_use]
+    pub fn child(&self, number: u32) -> Option<&Child> {
+        self.children.iter().find(|child| child.number == number)
+    }
+
+    pub fn child_mut(&mut self, number: u32) -> Option<&mut Child> {
+        self.children.iter_mut().find(|child| child.number == number)
+    }
+
+    /// A child by what a person calls it: its number, `#` and its number, or its name.
+    #[must_use]
+    pub fn child_called(&self, word: &str) -> Option<&Child> {
+        let word = word.trim().trim_end_matches(':').trim_start_matches('#');
+        if let Ok(number) = word.parse() {
+            return self.child(number);
+        }
+        self.children.iter().find(|child| child.spec.name.trim().eq_ignore_ascii_case(word))
+    }
+
+    /// Credits of the parent and all children so far, when Oz has told any.
+    #[must_use]
+    pub fn credits(&self) -> Option<f64> {
+        let parent = self.parent.iter().filter_map(|parent| parent.seen.credits);
+        let children = self.children.iter().filter_map(|child| child.seen.credits);
+        let known: Vec<f64> = parent.chain(children).collect();
+        (!known.is_empty()).then(|| known.iter().sum())
+    }
+}

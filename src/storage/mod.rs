@@ -1,0 +1,2 @@
+//! SQL lives here and nowhere else.
+pub mod ingest;
