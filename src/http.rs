@@ -12,7 +12,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A whole exchange, the body included, takes this long at the most.
 const EXCHANGE: Duration = Duration::from_secs(20);
 /// A platform that asks us to wait longer than this is asked again after it.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// A client for one platform.
 ///

@@ -34,7 +34,7 @@ impl Default for Policy {
             quorum: 1,
             self_approval: true,
             starters: Vec::new(),
-            expires_after: Duration::from_secs(24 * 3600),
+            expires_after: Duration::from_hours(24),
             breach: Breach::Cancel,
         }
     }
