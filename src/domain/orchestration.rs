@@ -19,7 +19,7 @@ use super::{
     artifact::Artifact,
     command::{Ask, Verb},
     conversation::Conversation,
-    effect::Purpose,
+    effect::{PostKey, Purpose, Slot},
     failure::Problem,
     input::Remark,
     policy::{Policy, Vote},
@@ -54,8 +54,12 @@ pub struct Orchestration {
     pub waiting: Vec<Waiting>,
     /// Artifacts that have been brought back, by [`Artifact::key`]: each is told once.
     pub artifacts: BTreeMap<String, Artifact>,
+    /// Our messages that are edited later, by key.
+    pub posts: BTreeMap<PostKey, String>,
     /// What could not be brought back, by name.
     pub missing: Vec<String>,
+    /// The messages of people that were passed on, by id: their corrections are passed on as well.
+    pub heard: Vec<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -147,6 +151,8 @@ pub struct Parent {
     pub turns: u32,
     /// A reading is under way.
     pub reading: bool,
+    /// What it said when it last came to rest has been dealt with.
+    pub heard_out: bool,
 }
 
 /// What Oz last said about a run.
@@ -192,6 +198,9 @@ pub struct Child {
     pub told: Option<Told>,
     pub turns: u32,
     pub artifacts: Vec<Artifact>,
+    /// Nobody approved it: some run of ours started it by itself.
+    #[serde(default)]
+    pub stranger: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -256,6 +265,7 @@ pub enum Fate {
 /// A follow-up that waits until the parent exists or rests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
+    pub slot: Slot,
     pub text: String,
     pub mode: Mode,
     pub purpose: Purpose,
