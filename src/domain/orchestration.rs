@@ -97,11 +97,16 @@ pub enum Stage {
     /// Approved: the children are started and followed.
     Running,
     /// All children are at rest and the parent was given their results.
-    Summarising,
+    /// `asked` once the parent has taken them.
+    Summarising {
+        asked: bool,
+    },
     /// Nothing starts any more; what runs is being cancelled, the children before the parent.
     Stopping {
         by: Actor,
         answers: BTreeMap<String, CancelAnswer>,
+        /// The children are answered for, and the parent's cancel is on its way.
+        parent_asked: bool,
     },
     Ended {
         how: Ending,
@@ -123,8 +128,10 @@ pub enum Asked {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "snake_case")]
 pub enum Ending {
-    /// The children are done and summarised; or the one agent, or the parent without children, has answered.
+    /// The children are done and summarised, or the one agent has ended.
     Done,
+    /// The agent asked or said something instead of proposing; a reply goes on.
+    Answered,
     Failed {
         problem: Problem,
     },
@@ -164,13 +171,27 @@ pub struct Seen {
     pub link: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The code of its failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Oz says that another start may work.
+    #[serde(default)]
+    pub retryable: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<f64>,
 }
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { state: RunState::Queued, updated_at: Timestamp::default(), link: None, note: None, credits: None }
+        Self {
+            state: RunState::Queued,
+            updated_at: Timestamp::default(),
+            link: None,
+            note: None,
+            code: None,
+            retryable: false,
+            credits: None,
+        }
     }
 }
 
@@ -272,6 +293,15 @@ pub struct Waiting {
     pub message: Option<String>,
 }
 
+impl Child {
+    /// Its prompt was approved, so it may be started again. A child that its parent started has none
+    /// that we know.
+    #[must_use]
+    pub fn is_startable(&self) -> bool {
+        !self.stranger && !self.spec.prompt.is_empty()
+    }
+}
+
 impl Orchestration {
     #[must_use]
     pub const fn is_ended(&self) -> bool {
@@ -286,10 +316,11 @@ impl Orchestration {
             Stage::Planning { .. } => "planning",
             Stage::Deciding { .. } => "deciding",
             Stage::Running => "running",
-            Stage::Summarising => "summarising",
+            Stage::Summarising { .. } => "summarising",
             Stage::Stopping { .. } => "stopping",
             Stage::Ended { how, .. } => match how {
                 Ending::Done => "done",
+                Ending::Answered => "answered",
                 Ending::Failed { .. } => "failed",
                 Ending::Stopped { .. } => "stopped",
                 Ending::Rejected { .. } => "rejected",

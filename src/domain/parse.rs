@@ -3,12 +3,12 @@
 
 use super::{
     command::{Ask, Command, Verb},
-    orchestration::Orchestration,
     effect::Slot,
+    orchestration::Orchestration,
 };
 
 /// More elements than this in `each:` are a mistake.
-const MOST_ELEMENTS: usize = 200;
+const MOST_ELEMENTS: u32 = 200;
 const MOST_AT_ONCE: u32 = 100;
 const HARNESSES: [&str; 4] = ["oz", "claude", "codex", "gemini"];
 const OPTIONS: [&str; 8] = ["env", "model", "harness", "host", "parallel", "max", "skill", "each"];
@@ -60,7 +60,9 @@ pub fn ask(text: &str) -> Result<Ask, String> {
         rest = after;
     }
     if rest.is_empty() {
-        return Err("That has options but no task. Write the task after them, for example `model:auto Update the docs`.".into());
+        return Err(
+            "That has options but no task. Write the task after them, for example `model:auto Update the docs`.".into(),
+        );
     }
     rest.clone_into(&mut ask.task);
     if !ask.each.is_empty() && !ask.task.contains("{item}") {
@@ -132,7 +134,9 @@ fn spoken(text: &str) -> Option<Command> {
         "why" | "why?" if rest.is_empty() => Some(Command::Why),
         "approve" => Some(match rest.trim_start_matches(['v', 'V']).parse() {
             Ok(version) => Command::Approve { version },
-            Err(_) => Command::Wrong("To approve in words, name the version: `approve v1`. The number is on the proposal.".into()),
+            Err(_) => Command::Wrong(
+                "To approve in words, name the version: `approve v1`. The number is on the proposal.".into(),
+            ),
         }),
         _ => None,
     }
@@ -153,9 +157,12 @@ fn option(text: &str) -> Result<Parsed<'_>, String> {
     }
     let lower = name.to_lowercase();
     let Some(known) = OPTIONS.into_iter().find(|option| *option == lower) else {
-        let near = OPTIONS.into_iter().find(|option| option.len() > 3 && strsim::damerau_levenshtein(option, &lower) == 1);
+        let near =
+            OPTIONS.into_iter().find(|option| option.len() > 3 && strsim::damerau_levenshtein(option, &lower) == 1);
         return match near {
-            Some(near) if !rest.starts_with('/') => Err(format!("There is no option `{name}:`. Did you mean `{near}:`?")),
+            Some(near) if !rest.starts_with('/') => {
+                Err(format!("There is no option `{name}:`. Did you mean `{near}:`?"))
+            }
             _ => Ok(None),
         };
     };
@@ -198,15 +205,18 @@ fn set(ask: &mut Ask, name: &str, value: String) -> Result<(), String> {
         "host" => ask.settings.host = Some(value),
         "skill" => ask.settings.skill = Some(value),
         "parallel" => ask.settings.parallelism = Some(number(MOST_AT_ONCE)?),
-        "max" => ask.max_children = Some(number(MOST_ELEMENTS as u32)?),
+        "max" => ask.max_children = Some(number(MOST_ELEMENTS)?),
         "each" => {
             let items: Vec<String> =
                 value.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect();
-            let twice = items.iter().enumerate().find(|(at, item)| items[..*at].iter().any(|other| other.eq_ignore_ascii_case(item)));
+            let twice = items
+                .iter()
+                .enumerate()
+                .find(|(at, item)| items[..*at].iter().any(|other| other.eq_ignore_ascii_case(item)));
             if let Some((_, item)) = twice {
                 return Err(format!("`each:` names {item} twice."));
             }
-            if items.is_empty() || items.len() > MOST_ELEMENTS {
+            if items.is_empty() || items.len() > MOST_ELEMENTS as usize {
                 return Err(format!("`each:` takes 1 to {MOST_ELEMENTS} elements, separated by commas."));
             }
             ask.each = items;
@@ -226,7 +236,9 @@ mod tests {
 
     #[test]
     fn options_come_before_the_task_and_the_task_is_left_alone() {
-        let ask = ok("env:abc model:auto harness:Claude parallel:4 max:9 host:“my worker” skill:org/repo:name fix: the model:bug\nnow");
+        let ask = ok(
+            "env:abc model:auto harness:Claude parallel:4 max:9 host:“my worker” skill:org/repo:name fix: the model:bug\nnow",
+        );
         assert_eq!(ask.settings.environment.as_deref(), Some("abc"));
         assert_eq!(ask.settings.harness.as_deref(), Some("claude"));
         assert_eq!(ask.settings.host.as_deref(), Some("my worker"));
