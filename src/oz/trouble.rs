@@ -28,10 +28,12 @@ enum Asked {
 
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// Nothing reached Oz.
-    Unsent(Problem),
-    /// It was sent, and no answer came that can be read.
-    Lost(Problem),
+    /// Our settings make no request: an address without a path, a key that no header can carry.
+    NotBuilt,
+    /// Nobody was reached.
+    Unsent,
+    /// It was sent, and no answer came that can be read; the code of the problem.
+    Lost(&'static str),
     /// The answer is more than we take.
     TooLarge,
     /// An answer other than success.
@@ -65,19 +67,19 @@ impl Trouble {
     /// The exchange broke.
     pub fn of_exchange(error: &reqwest::Error) -> Self {
         if error.is_builder() {
-            Self::Unsent(Problem::new("request_not_built"))
+            Self::NotBuilt
         } else if error.is_connect() {
-            Self::Unsent(Problem::new("unreachable"))
+            Self::Unsent
         } else if error.is_timeout() {
-            Self::Lost(Problem::new("timeout"))
+            Self::Lost("timeout")
         } else {
-            Self::Lost(Problem::new("connection_lost"))
+            Self::Lost("connection_lost")
         }
     }
 
     /// Success was said, in words that cannot be read.
     pub fn unreadable() -> Self {
-        Self::Lost(Problem::new("unreadable_answer"))
+        Self::Lost("unreadable_answer")
     }
 
     pub fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
@@ -98,7 +100,7 @@ impl Trouble {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Answer(answer) if !answer.from_edge => Some(answer.status.as_u16()),
-            Self::Answer(_) | Self::Unsent(_) | Self::Lost(_) | Self::TooLarge => None,
+            Self::Answer(_) | Self::NotBuilt | Self::Unsent | Self::Lost(_) | Self::TooLarge => None,
         }
     }
 
@@ -114,9 +116,9 @@ impl Trouble {
 
     fn failure(self, asked: Asked) -> Failure {
         match self {
-            Self::Unsent(problem) if problem.code == "request_not_built" => Failure::Refused(problem),
-            Self::Unsent(problem) => Failure::Transient { after: None, problem },
-            Self::Lost(problem) => unclear(asked, None, problem),
+            Self::NotBuilt => Failure::Refused(Problem::new("request_not_built")),
+            Self::Unsent => Failure::Transient { after: None, problem: Problem::new("unreachable") },
+            Self::Lost(code) => unclear(asked, None, Problem::new(code)),
             Self::TooLarge if asked == Asked::ToRead => Failure::Refused(Problem::new("too_large")),
             Self::TooLarge => Failure::Ambiguous(Problem::new("too_large")),
             Self::Answer(answer) => answer.failure(asked),
