@@ -2,6 +2,7 @@
 pub mod domain;
 pub mod http;
 pub mod ids;
+pub mod oz;
 pub mod simulator;
 pub mod storage;
 pub mod time;
