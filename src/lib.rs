@@ -3,6 +3,7 @@ pub mod domain;
 pub mod http;
 pub mod ids;
 pub mod oz;
+pub mod pace;
 pub mod simulator;
 pub mod storage;
 pub mod time;

@@ -18,7 +18,7 @@ use crate::{
         text::{first_line, shorten},
     },
     ids::{DispatchId, OrchestrationId, RunId},
-    oz::{self, FollowUp},
+    oz::{FollowUp, limits::Call},
     pace::Pace,
     slack,
     storage::{StoreError, orchestrations, outbox::Claimed},
@@ -173,11 +173,11 @@ impl Carrier<'_> {
 impl Core {
     /// The paces that a delivery has to keep, over all replicas.
     pub(super) async fn paces(&self, parcel: &Parcel, orchestration: Option<&OrchestrationId>) -> Result<Vec<Pace>> {
-        let write = || vec![oz::limits::write()];
-        let read = || vec![oz::limits::read()];
         Ok(match &parcel.effect {
-            Effect::StartRun { .. } | Effect::FollowUp { .. } | Effect::CancelRun { .. } => write(),
-            Effect::ReadRun { .. } | Effect::LookInto { .. } | Effect::UploadTranscript { .. } => read(),
+            Effect::StartRun { .. } => vec![Call::Create.pace()],
+            Effect::FollowUp { .. } => vec![Call::FollowUp.pace()],
+            Effect::CancelRun { .. } => vec![Call::Cancel.pace()],
+            Effect::ReadRun { .. } | Effect::LookInto { .. } => vec![Call::Read.pace()],
             effect => {
                 let conversation = match (orchestration, &parcel.conversation) {
                     (_, Some(conversation)) => Some(conversation.clone()),
@@ -189,8 +189,10 @@ impl Core {
                 if let (Effect::ShowBoard, Some(id)) = (effect, orchestration) {
                     paces.push(Pace { key: format!("board:{id}"), interval: BOARD, burst: 1 });
                 }
-                if matches!(effect, Effect::Upload { .. }) {
-                    paces.push(oz::limits::read());
+                match effect {
+                    Effect::Upload { .. } => paces.push(Call::Artifact.pace()),
+                    Effect::UploadTranscript { .. } => paces.push(Call::Transcript.pace()),
+                    _ => {}
                 }
                 paces
             }

@@ -12,7 +12,7 @@ use super::{Core, Result, apply::apply, work::Round};
 use crate::{
     domain::{failure::Failure, input::Input, run::RunReport},
     ids::{InputId, OrchestrationId, RunId},
-    oz::limits,
+    oz::limits::Call,
     storage::{kept, leases, paces, runs},
     time::Timestamp,
 };
@@ -205,7 +205,7 @@ impl Follow {
     }
 
     async fn turn(&self) -> Result<Option<Timestamp>> {
-        let pace = limits::read();
+        let pace = Call::Sweep.pace();
         let mut tx = self.core.store.begin("pace a read of Oz").await?;
         let wait = paces::take(&mut tx, &pace.key, self.core.clock.now(), pace.interval, pace.burst).await?;
         tx.commit().await?;

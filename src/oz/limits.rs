@@ -6,14 +6,7 @@
 
 use std::time::Duration;
 
-/// One request each `interval`, and `burst` at once after a pause; for everything with one `key`,
-/// over all replicas.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pace {
-    pub key: String,
-    pub interval: Duration,
-    pub burst: u32,
-}
+use crate::pace::Pace;
 
 /// At most three reads in any second. A third of a second exactly would let a fourth slip in when
 /// one is late on the wire.
@@ -41,9 +34,10 @@ pub enum Call {
 }
 
 impl Call {
+    /// What one call takes, all its requests together.
     #[must_use]
     pub fn pace(self) -> Pace {
-        match self {
+        let one = match self {
             Self::Create | Self::FollowUp | Self::Cancel => {
                 Pace { key: "oz:write".into(), interval: WRITE_INTERVAL, burst: WRITE_BURST }
             }
@@ -56,14 +50,15 @@ impl Call {
             | Self::Transcript
             | Self::Artifact
             | Self::Choices => Pace { key: "oz:read".into(), interval: READ_INTERVAL, burst: 1 },
-        }
+        };
+        one.times(self.requests())
     }
 
-    /// How many requests it makes of Oz, and so how many turns it needs. Three cases need more, all
+    /// How many requests it makes of Oz. Three cases need more, all
     /// rare: a list that goes on beyond a hundred runs, a search where Oz does not know the metadata
     /// filter, and a follow-up or cancel that is refused (the run's state is read then).
     #[must_use]
-    pub const fn requests(self) -> u32 {
+    const fn requests(self) -> u32 {
         match self {
             Self::Create
             | Self::FindByDispatch

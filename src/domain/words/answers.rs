@@ -223,7 +223,9 @@ pub fn listed(lines: &[(String, String, String)]) -> Message {
     }
     let lines = lines
         .iter()
-        .map(|(id, stage, task)| Text::default().code(id.clone()).then(" ").bold(stage.clone()).then(format!(" {}", first_line(task, 100))))
+        .map(|(id, stage, task)| {
+            Text::default().code(id.clone()).then(" ").bold(stage.clone()).then(format!(" {}", first_line(task, 100)))
+        })
         .collect();
     Message::default().with(Block::List(lines))
 }
