@@ -3,5 +3,6 @@ pub mod domain;
 pub mod http;
 pub mod ids;
 pub mod simulator;
+pub mod slack;
 pub mod storage;
 pub mod time;
