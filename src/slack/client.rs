@@ -366,3 +366,73 @@ fn content(what: &Rendered) -> SlackMessageContent {
 fn note(method: &str, failure: &Failure) {
     tracing::debug!(slack.method = method, slack.error = failure.problem().code, "slack call failed");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slack::fake::{Fake, Reply};
+
+    const HERE: Destination<'_> = Destination { channel: "C1", thread: None };
+
+    fn hello() -> Rendered {
+        super::super::render::message(&crate::domain::message::Message::line("hello"))
+    }
+
+    #[tokio::test]
+    async fn auth_test_tells_who_we_are_and_what_we_may() {
+        let fake = Fake::start(|_, _| Reply::identity()).await;
+        let installation = fake.slack.auth_test().await.unwrap();
+        assert_eq!(installation.identity.workspace, "T1");
+        assert_eq!(installation.scopes, ["chat:write", "commands"]);
+        let org = json!({"team_id": null, "enterprise_id": "E1", "user_id": "U", "is_enterprise_install": true});
+        let fake = Fake::start(move |_, _| Reply::ok(org.clone())).await;
+        assert_eq!(fake.slack.identity().await.unwrap().workspace, "E1");
+    }
+
+    #[tokio::test]
+    async fn failures_say_whether_something_may_have_happened() {
+        let transient = |after: Option<u64>, code: &str| Failure::Transient {
+            after: after.map(Duration::from_secs),
+            problem: Problem::new(code),
+        };
+        type Answer = fn() -> Reply;
+        let answers: [(Answer, Failure); 7] = [
+            (|| Reply::Limited("7"), transient(Some(7), "rate_limited")),
+            (|| Reply::refused("ratelimited"), transient(None, "rate_limited")),
+            (|| Reply::Text(503, "<html>"), Failure::Ambiguous(Problem::new("http_503"))),
+            (|| Reply::Text(200, "<html>"), Failure::Ambiguous(Problem::new("answer_unreadable"))),
+            (|| Reply::Broken, Failure::Ambiguous(Problem::new("answer_lost"))),
+            (|| Reply::refused("fatal_error"), Failure::Ambiguous(Problem::new("fatal_error"))),
+            (|| Reply::Json(json!({"ok": false})), Failure::Refused(Problem::new("unknown_error"))),
+        ];
+        for (answer, failure) in answers {
+            let fake = Fake::start(move |_, _| answer()).await;
+            assert_eq!(fake.slack.post(HERE, &hello(), "d1").await, Err(failure));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_never_sent_had_no_effect() {
+        let nobody = Url::parse("http://127.0.0.1:1/api/").unwrap();
+        let slack = Slack::new(nobody, "xoxb-test".into(), Clock::system()).unwrap();
+        let unreachable = Failure::Transient { after: None, problem: Problem::new("unreachable") };
+        assert_eq!(slack.post(HERE, &hello(), "d1").await, Err(unreachable));
+    }
+
+    #[tokio::test]
+    async fn a_reaction_that_is_there_already_is_as_good() {
+        let fake = Fake::start(|_, _| Reply::refused("already_reacted")).await;
+        assert_eq!(fake.slack.react("C1", "1.0", "eyes").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn foreign_addresses_get_nothing() {
+        let fake =
+            Fake::start(|_, _| Reply::ok(json!({"upload_url": "https://evil.example/x", "file_id": "F1"}))).await;
+        let foreign = Failure::Refused(Problem::new("foreign_address"));
+        assert_eq!(fake.slack.respond("https://evil.example/x", None, &hello()).await, Err(foreign.clone()));
+        let file = File { name: "a".into(), title: "a".into(), mime_type: "text/plain".into(), bytes: Vec::new() };
+        assert_eq!(fake.slack.upload(HERE, &file).await, Err(foreign));
+        assert_eq!(fake.asked()[0].query("length"), "1", "Slack takes no empty files");
+    }
+}

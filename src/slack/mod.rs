@@ -4,6 +4,8 @@ pub mod connector;
 pub mod deliver;
 pub mod envelope;
 pub mod failure;
+#[cfg(test)]
+mod fake;
 pub mod forms;
 pub mod inbound;
 pub mod limits;
