@@ -5,5 +5,6 @@ pub mod ids;
 pub mod oz;
 pub mod pace;
 pub mod simulator;
+pub mod slack;
 pub mod storage;
 pub mod time;
