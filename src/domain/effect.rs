@@ -58,7 +58,11 @@ pub enum Purpose {
 pub struct PostKey(pub String);
 
 impl PostKey {
-    pub const BOARD: &'static str = "board";
+    /// The board.
+    #[must_use]
+    pub fn board() -> Self {
+        Self("board".into())
+    }
 
     #[must_use]
     pub fn proposal(version: u32) -> Self {
@@ -84,8 +88,7 @@ pub enum Effect {
         dispatch: DispatchId,
         spec: RunSpec,
     },
-    /// `message` is the person's message that these words came from. `turns` is how many times the
-    /// run had been told something before, which tells a lost answer from a lost request.
+    /// `message` is the person's message that these words came from.
     FollowUp {
         slot: Slot,
         run: RunId,
@@ -98,10 +101,17 @@ pub enum Effect {
         slot: Slot,
         run: RunId,
     },
-    /// Read what the run said and made.
+    /// The run has come to rest: read what it said and made.
     ReadRun {
         slot: Slot,
         run: RunId,
+    },
+    /// Somebody wants to look inside; `to` when only they see the answer.
+    LookInto {
+        slot: Slot,
+        run: RunId,
+        to: Option<Actor>,
+        answer: AnswerPath,
     },
 
     // In the conversation.
@@ -169,7 +179,19 @@ pub enum Outcome {
     },
     Cancelled(CancelAnswer),
     Read(Reading),
+    Looked {
+        reading: Reading,
+        to: Option<Actor>,
+        answer: AnswerPath,
+    },
     ThreadRead(Vec<Remark>),
+    /// A message with a key of its own has been posted.
+    Posted {
+        post: PostKey,
+        message: String,
+    },
+    /// By the time its turn came nobody wanted it any more, and it was not done.
+    Unwanted,
 }
 
 /// A durable timer of one orchestration. Setting one that is set moves it.
@@ -180,8 +202,8 @@ pub enum TimerName {
     Expiry { version: u32 },
     /// A follow-up was taken, and the run still shows its old state: read it all the same.
     Stale { slot: Slot },
-    /// A failed child is started again.
-    Retry { child: u32 },
+    /// A failed start or run is started again.
+    Retry { slot: Slot },
     /// The PLAN was not synced when it was read.
     PlanSync,
 }
@@ -193,7 +215,7 @@ impl TimerName {
         match self {
             Self::Expiry { version } => format!("expiry-{version}"),
             Self::Stale { slot } => format!("stale-{slot}"),
-            Self::Retry { child } => format!("retry-{child}"),
+            Self::Retry { slot } => format!("retry-{slot}"),
             Self::PlanSync => "plan-sync".into(),
         }
     }

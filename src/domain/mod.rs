@@ -3,15 +3,20 @@
 
 pub mod actor;
 pub mod artifact;
+pub mod board;
 pub mod command;
 pub mod conversation;
+pub mod decide;
 pub mod effect;
 pub mod errand;
 pub mod failure;
 pub mod input;
 pub mod message;
 pub mod orchestration;
+pub mod parse;
 pub mod policy;
 pub mod proposal;
 pub mod route;
 pub mod run;
+pub mod text;
+pub mod words;

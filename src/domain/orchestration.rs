@@ -19,7 +19,7 @@ use super::{
     artifact::Artifact,
     command::{Ask, Verb},
     conversation::Conversation,
-    effect::Purpose,
+    effect::{PostKey, Purpose, Slot},
     failure::Problem,
     input::Remark,
     policy::{Policy, Vote},
@@ -54,8 +54,12 @@ pub struct Orchestration {
     pub waiting: Vec<Waiting>,
     /// Artifacts that have been brought back, by [`Artifact::key`]: each is told once.
     pub artifacts: BTreeMap<String, Artifact>,
+    /// Our messages that are edited later, by key.
+    pub posts: BTreeMap<PostKey, String>,
     /// What could not be brought back, by name.
     pub missing: Vec<String>,
+    /// The messages of people that were passed on, by id: their corrections are passed on as well.
+    pub heard: Vec<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -93,11 +97,16 @@ pub enum Stage {
     /// Approved: the children are started and followed.
     Running,
     /// All children are at rest and the parent was given their results.
-    Summarising,
+    /// `asked` once the parent has taken them.
+    Summarising {
+        asked: bool,
+    },
     /// Nothing starts any more; what runs is being cancelled, the children before the parent.
     Stopping {
         by: Actor,
         answers: BTreeMap<String, CancelAnswer>,
+        /// The children are answered for, and the parent's cancel is on its way.
+        parent_asked: bool,
     },
     Ended {
         how: Ending,
@@ -119,8 +128,10 @@ pub enum Asked {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "snake_case")]
 pub enum Ending {
-    /// The children are done and summarised; or the one agent, or the parent without children, has answered.
+    /// The children are done and summarised, or the one agent has ended.
     Done,
+    /// The agent asked or said something instead of proposing; a reply goes on.
+    Answered,
     Failed {
         problem: Problem,
     },
@@ -147,6 +158,8 @@ pub struct Parent {
     pub turns: u32,
     /// A reading is under way.
     pub reading: bool,
+    /// What it said when it last came to rest has been dealt with.
+    pub heard_out: bool,
 }
 
 /// What Oz last said about a run.
@@ -158,13 +171,27 @@ pub struct Seen {
     pub link: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The code of its failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Oz says that another start may work.
+    #[serde(default)]
+    pub retryable: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<f64>,
 }
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { state: RunState::Queued, updated_at: Timestamp::default(), link: None, note: None, credits: None }
+        Self {
+            state: RunState::Queued,
+            updated_at: Timestamp::default(),
+            link: None,
+            note: None,
+            code: None,
+            retryable: false,
+            credits: None,
+        }
     }
 }
 
@@ -192,6 +219,9 @@ pub struct Child {
     pub told: Option<Told>,
     pub turns: u32,
     pub artifacts: Vec<Artifact>,
+    /// Nobody approved it: some run of ours started it by itself.
+    #[serde(default)]
+    pub stranger: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -256,10 +286,20 @@ pub enum Fate {
 /// A follow-up that waits until the parent exists or rests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
+    pub slot: Slot,
     pub text: String,
     pub mode: Mode,
     pub purpose: Purpose,
     pub message: Option<String>,
+}
+
+impl Child {
+    /// Its prompt was approved, so it may be started again. A child that its parent started has none
+    /// that we know.
+    #[must_use]
+    pub fn is_startable(&self) -> bool {
+        !self.stranger && !self.spec.prompt.is_empty()
+    }
 }
 
 impl Orchestration {
@@ -276,10 +316,11 @@ impl Orchestration {
             Stage::Planning { .. } => "planning",
             Stage::Deciding { .. } => "deciding",
             Stage::Running => "running",
-            Stage::Summarising => "summarising",
+            Stage::Summarising { .. } => "summarising",
             Stage::Stopping { .. } => "stopping",
             Stage::Ended { how, .. } => match how {
                 Ending::Done => "done",
+                Ending::Answered => "answered",
                 Ending::Failed { .. } => "failed",
                 Ending::Stopped { .. } => "stopped",
                 Ending::Rejected { .. } => "rejected",

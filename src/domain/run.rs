@@ -203,4 +203,6 @@ pub enum CancelAnswer {
     /// It runs on a worker of the team's own, or locally: only there can it be stopped.
     OwnInfrastructure,
     Gone,
+    /// Oz could not be brought to answer.
+    Unanswered,
 }

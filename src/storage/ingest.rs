@@ -1,7 +1,54 @@
 //! The inbox writer: concurrent events share one commit, and each is answered only when its own
-//! row is on disk.
+//! row is on disk. Called by the webhook handlers.
+//!
+//! One task writes. While a commit is under way the next events gather, so the group grows with the
+//! load and with the slowness of the disk, and an event that comes alone waits for nobody.
 
+use std::{collections::HashSet, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::{
+    Result, Store, StoreError,
+    sql::{Arg, Sql, clean},
+    wakes::Topic,
+};
 use crate::{ids::EventId, time::Timestamp};
+
+/// Senders wait three seconds at the most (Slack), and the answer has to travel; so all of it,
+/// waiting for room included, is over before 2.5 seconds.
+const PATIENCE: Duration = Duration::from_millis(2300);
+/// For one group. Longer than the database waits for a lock, shorter than the patience.
+const WRITE: Duration = Duration::from_secs(2);
+/// Events in one commit. Beyond this a larger group gains nothing.
+const GROUP: usize = 256;
+/// Events that wait for the writer. Those beyond wait for room.
+const QUEUE: usize = 512;
+
+/// All events of a group in one statement. Each database reads a list in its own way, and this is
+/// the path that has to be fast, so each gets its own text: one parameter a column in PostgreSQL,
+/// one JSON array of rows in SQLite.
+const ADD: Sql = Sql {
+    name: "ADD",
+    sqlite: "INSERT INTO inbox (id, source, kind, dedupe, lane, due_at_ms, received_at_ms, body)
+        SELECT event.value ->> 0, event.value ->> 1, event.value ->> 2, event.value ->> 3, event.value ->> 4,
+               event.value ->> 5, event.value ->> 5, event.value ->> 6
+        FROM json_each($1) AS event WHERE TRUE ORDER BY event.key
+        ON CONFLICT (source, dedupe) DO NOTHING
+        RETURNING source, dedupe",
+    postgres: "INSERT INTO inbox (id, source, kind, dedupe, lane, due_at_ms, received_at_ms, body)
+        SELECT id, source, kind, dedupe, lane, received_at_ms, received_at_ms, body
+        FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
+             WITH ORDINALITY AS event (id, source, kind, dedupe, lane, received_at_ms, body, place)
+        ORDER BY place
+        ON CONFLICT (source, dedupe) DO NOTHING
+        RETURNING source, dedupe",
+};
+pub(super) const STATEMENTS: &[Sql] = &[ADD];
 
 /// An event as it came in, not yet understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +58,7 @@ pub struct NewEvent {
     pub source: &'static str,
     /// What sort of body it is: Slack's `commands`, `interactivity` or `events`.
     pub kind: &'static str,
-    /// Equal for the same event delivered again.
+    /// Equal for the same event of the same source delivered again.
     pub dedupe: String,
     /// Events of one lane are decided in the order of their arrival.
     pub lane: String,
@@ -26,18 +73,123 @@ pub enum Stored {
 }
 
 /// The event could not be stored; the sender has to try again.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the event could not be stored")]
 pub struct Unavailable;
 
 /// Hands events to the writer. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Ingest {}
+pub struct Ingest {
+    queue: mpsc::Sender<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    event: NewEvent,
+    answer: oneshot::Sender<Result<Stored, Unavailable>>,
+}
 
 impl Ingest {
-    /// Returns when the event is on disk, within 2.5 seconds in any case.
-    #[expect(clippy::unused_async, reason = "replaced by the storage branch")]
-    pub async fn store(&self, _event: NewEvent) -> Result<Stored, Unavailable> {
-        Err(Unavailable)
+    /// Starts the writer. It ends, after the last event, when every [`Ingest`] is dropped.
+    #[must_use]
+    pub fn start(store: Store) -> (Self, JoinHandle<()>) {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        (Self { queue }, tokio::spawn(write(store, waiting)))
     }
+
+    /// Returns when the event is on disk, within 2.5 seconds in any case.
+    ///
+    /// # Errors
+    /// When it is not known to be on disk by then. It may be there all the same: the sender's next
+    /// attempt is then a duplicate.
+    pub async fn store(&self, event: NewEvent) -> Result<Stored, Unavailable> {
+        let stored = async {
+            let (answer, answered) = oneshot::channel();
+            self.queue.send(Waiting { event, answer }).await.map_err(|_| Unavailable)?;
+            answered.await.map_err(|_| Unavailable)?
+        };
+        timeout(PATIENCE, stored).await.unwrap_or(Err(Unavailable))
+    }
+}
+
+async fn write(store: Store, mut queue: mpsc::Receiver<Waiting>) {
+    let mut group = Vec::with_capacity(GROUP);
+    while queue.recv_many(&mut group, GROUP).await > 0 {
+        // Whoever gave up was told to send it again; storing it now might do it twice.
+        group.retain(|waiting| !waiting.answer.is_closed());
+        let (events, answers): (Vec<_>, Vec<_>) = group.drain(..).map(|one| (one.event, one.answer)).unzip();
+        for (answer, stored) in answers.into_iter().zip(add_each(&store, &events).await) {
+            // The caller may be gone by now; its event is stored.
+            let _ = answer.send(stored);
+        }
+    }
+}
+
+/// One answer for each event.
+async fn add_each(store: &Store, events: &[NewEvent]) -> Vec<Result<Stored, Unavailable>> {
+    match add(store, events).await {
+        Ok(stored) => return stored.into_iter().map(Ok).collect(),
+        // The database says no to one of them: let the others through.
+        Err(error) if !error.is_retryable() && events.len() > 1 => {}
+        Err(error) => {
+            tracing::warn!(%error, events = events.len(), "events could not be stored");
+            return vec![Err(Unavailable); events.len()];
+        }
+    }
+    let mut answers = Vec::with_capacity(events.len());
+    for event in events {
+        let stored = add(store, std::slice::from_ref(event)).await;
+        if let Err(error) = &stored {
+            tracing::warn!(%error, event.id = %event.id, "an event could not be stored");
+        }
+        answers.push(stored.ok().and_then(|stored| stored.first().copied()).ok_or(Unavailable));
+    }
+    answers
+}
+
+async fn add(store: &Store, events: &[NewEvent]) -> Result<Vec<Stored>> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let args = if store.kind() == "sqlite" { row_by_row(events) } else { column_by_column(events) };
+    let rows = timeout(WRITE, store.write("store events", ADD, &args)).await.unwrap_or(Err(StoreError::Slow))?;
+    let added = rows.iter().map(|row| Ok((row.get("source")?, row.get("dedupe")?)));
+    let mut added = added.collect::<Result<HashSet<(String, String)>>>()?;
+    if !added.is_empty() {
+        store.wakes().wake(Topic::Inbox.bit());
+    }
+    // The first of equal events is the one that was added.
+    let is_new = |event: &NewEvent| added.remove(&(event.source.to_owned(), clean(&event.dedupe).into_owned()));
+    Ok(events.iter().map(is_new).map(|new| if new { Stored::New } else { Stored::Duplicate }).collect())
+}
+
+fn row_by_row(events: &[NewEvent]) -> Vec<Arg<'static>> {
+    let row = |event: &NewEvent| {
+        serde_json::json!([
+            clean(event.id.as_str()),
+            event.source,
+            event.kind,
+            clean(&event.dedupe),
+            clean(&event.lane),
+            event.received_at.as_millis(),
+            clean(&event.body),
+        ])
+    };
+    let rows: serde_json::Value = events.iter().map(row).collect();
+    vec![Arg::Text(Some(rows.to_string().into()))]
+}
+
+fn column_by_column(events: &[NewEvent]) -> Vec<Arg<'_>> {
+    fn texts<'a>(events: &'a [NewEvent], of: impl Fn(&'a NewEvent) -> &'a str) -> Arg<'a> {
+        Arg::Texts(events.iter().map(|event| clean(of(event))).collect())
+    }
+    vec![
+        texts(events, |event| event.id.as_str()),
+        texts(events, |event| event.source),
+        texts(events, |event| event.kind),
+        texts(events, |event| &event.dedupe),
+        texts(events, |event| &event.lane),
+        Arg::Ints(events.iter().map(|event| event.received_at.as_millis()).collect()),
+        texts(events, |event| &event.body),
+    ]
 }

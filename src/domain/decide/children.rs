@@ -1,0 +1,240 @@
+//! From the approval to the last child at rest: starting exactly the approved children, no more at
+//! once than allowed, and giving their results to the parent.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::Turn;
+use crate::domain::{
+    actor::Actor,
+    effect::{Effect, Purpose, Slot, TimerName},
+    failure::Problem,
+    input::AnswerPath,
+    orchestration::{Child, ChildState, Seen, Stage},
+    proposal::{ChildSpec, Content},
+    run::{Mode, Reading, RunSettings, RunSpec},
+    words::{answers, cards, prompt},
+};
+use crate::ids::DispatchId;
+
+/// A child that Oz calls retryable is started so often in all.
+pub(super) const MOST_STARTS: u32 = 3;
+/// The wait before the second start; it doubles for the third.
+pub(super) const FIRST_WAIT: Duration = Duration::from_secs(10);
+
+impl Turn<'_> {
+    /// The quorum is reached.
+    pub(super) fn launch(&mut self) {
+        self.it.stage = Stage::Running;
+        let Some(content) = self.approved_content() else { return };
+        if self.children_start_themselves() && self.it.parent.is_some() {
+            let approved = match &content {
+                Content::Words { text } => text.clone(),
+                Content::Children { children, .. } => serde_json::to_string_pretty(children).unwrap_or_default(),
+            };
+            let text = prompt::go_on(self.it, &approved);
+            self.send(Slot::Parent, text, Mode::Normal, Purpose::GoOn, None);
+            return;
+        }
+        for spec in content.children() {
+            self.add_child(spec.clone());
+        }
+        if self.it.parent.is_none() {
+            let prompt = prompt::fan_out(self.it, content.children());
+            self.start_parent(Mode::Normal, prompt);
+        }
+        self.start_children();
+    }
+
+    fn add_child(&mut self, spec: ChildSpec) {
+        let number = self.it.children.iter().map(|child| child.number).max().unwrap_or(0) + 1;
+        self.it.children.push(Child {
+            number,
+            spec,
+            attempt: 0,
+            run: None,
+            seen: Seen::default(),
+            state: ChildState::Waiting,
+            started_at: None,
+            ended_at: None,
+            told: None,
+            turns: 0,
+            artifacts: Vec::new(),
+            stranger: false,
+        });
+    }
+
+    /// Starts waiting children while there are places.
+    pub(super) fn start_children(&mut self) {
+        if !matches!(self.it.stage, Stage::Running) || self.run_of(Slot::Parent).is_none() {
+            return;
+        }
+        let places = self.it.settings.parallelism.map_or(usize::MAX, |places| places as usize);
+        let taken = self.it.children.iter().filter(|child| child.state.takes_place()).count();
+        let next: Vec<u32> = self
+            .it
+            .children
+            .iter()
+            .filter(|child| child.state == ChildState::Waiting)
+            .map(|child| child.number)
+            .take(places.saturating_sub(taken))
+            .collect();
+        for number in next {
+            self.start_child(number);
+        }
+    }
+
+    fn start_child(&mut self, number: u32) {
+        let (id, now) = (self.it.id.clone(), self.now);
+        let parent = self.run_of(Slot::Parent);
+        let settings = self.it.settings.clone();
+        let proposal = self.it.proposal.as_ref().map(|proposal| proposal.digest.as_str().to_owned());
+        let Some(child) = self.it.child_mut(number) else { return };
+        child.attempt += 1;
+        child.run = None;
+        child.seen = Seen::default();
+        child.told = None;
+        child.turns = 0;
+        child.state = ChildState::Starting;
+        child.started_at = Some(now);
+        child.ended_at = None;
+        let dispatch = DispatchId::of(&id, &format!("c{number}"), child.attempt);
+        let mut metadata = BTreeMap::from([
+            ("baton.orchestration".to_owned(), id.to_string()),
+            ("baton.dispatch".to_owned(), dispatch.to_string()),
+            ("baton.child".to_owned(), number.to_string()),
+        ]);
+        if let Some(digest) = proposal {
+            metadata.insert("baton.proposal".to_owned(), digest);
+        }
+        let own = RunSettings {
+            environment: child.spec.environment.clone(),
+            model: child.spec.model.clone(),
+            ..RunSettings::default()
+        };
+        let spec = RunSpec {
+            title: child.spec.name.trim().to_owned(),
+            prompt: child.spec.prompt.clone(),
+            mode: Mode::Normal,
+            // The skill is the parent's base prompt: a child gets its prompt as approved and nothing else.
+            settings: RunSettings { skill: None, ..own.over(&settings) },
+            parent,
+            metadata,
+        };
+        let attempt = child.attempt;
+        self.note(format!("starts child {number} (start {attempt})"));
+        self.act(Effect::StartRun { slot: Slot::Child(number), dispatch, spec });
+    }
+
+    /// A child ended well, and its last words have been read.
+    pub(super) fn child_read(&mut self, number: u32, reading: Reading) {
+        let now = self.now;
+        self.bring(Some(number), &reading.artifacts);
+        let Some(child) = self.it.child_mut(number) else { return };
+        if reading.state.as_ref().is_some_and(super::super::run::RunState::is_working) {
+            child.state = ChildState::Working;
+            return;
+        }
+        if child.state.is_settled() {
+            return;
+        }
+        let talked = child.told.take().is_some_and(|told| told.purpose == Purpose::Reply);
+        child.turns = reading.turns.unwrap_or(child.turns);
+        child.state = ChildState::Done { said: reading.last_words.clone() };
+        child.ended_at.get_or_insert(now);
+        let message = reading.last_words.filter(|_| talked).map(|words| cards::child_words(child, &words));
+        self.note(format!("child {number} is done"));
+        self.clear_timer(TimerName::Stale { slot: Slot::Child(number) });
+        if let Some(message) = message {
+            self.say(message);
+        }
+        self.child_settled(Slot::Child(number));
+    }
+
+    /// A child's start or run failed.
+    pub(super) fn child_failed(&mut self, number: u32, problem: Problem, retryable: bool) {
+        let now = self.now;
+        let Some(child) = self.it.child_mut(number) else { return };
+        child.told = None;
+        if retryable && child.attempt < MOST_STARTS && child.is_startable() {
+            let wait = FIRST_WAIT * 2_u32.pow(child.attempt.saturating_sub(1));
+            child.state = ChildState::Retrying { problem };
+            self.note(format!("child {number} failed and is started again"));
+            self.set_timer(TimerName::Retry { slot: Slot::Child(number) }, now + wait);
+            return;
+        }
+        child.state = ChildState::Failed { problem: problem.clone() };
+        child.ended_at = Some(now);
+        self.note(format!("child {number} failed: {}", problem.code));
+        // The same refusal for every child is said once; the board shows the rest.
+        let known = self.it.children.iter().any(|other| {
+            other.number != number
+                && other.run.is_none()
+                && matches!(&other.state, ChildState::Failed { problem: told } if *told == problem)
+        });
+        if let Some(child) = self.it.child(number).filter(|child| child.run.is_some() || !known) {
+            self.say(cards::child_failed(self.it, child, &problem));
+        }
+        self.child_settled(Slot::Child(number));
+    }
+
+    /// A place is free: the next child starts, or all have ended.
+    pub(super) fn child_settled(&mut self, slot: Slot) {
+        if matches!(self.it.stage, Stage::Stopping { .. }) {
+            return self.stop_on();
+        }
+        self.flush(slot);
+        if !matches!(self.it.stage, Stage::Running) {
+            return;
+        }
+        self.start_children();
+        let settled = self.it.children.iter().all(|child| child.state.is_settled());
+        if !settled || self.it.children.is_empty() {
+            return;
+        }
+        let parent = self.it.parent.as_ref();
+        let resting =
+            parent.is_some_and(|parent| parent.heard_out && parent.seen.state.is_at_rest() && parent.told.is_none());
+        if self.children_start_themselves() && !resting {
+            self.read_parent_at_rest(); // its next words are the summary
+            return;
+        }
+        self.it.stage = Stage::Summarising { asked: false };
+        let text = prompt::results(self.it);
+        self.note("gives the results to the parent");
+        self.send(Slot::Parent, text, Mode::Normal, Purpose::Results, None);
+    }
+
+    /// Starts a failed or stopped child again, because somebody wants it.
+    pub(super) fn retry(&mut self, actor: &Actor, number: u32, answer: AnswerPath) {
+        let covered = matches!(self.it.stage, Stage::Running | Stage::Summarising { .. } | Stage::Ended { .. });
+        let parent = self.run_of(Slot::Parent).is_some();
+        let child = self.it.child(number).filter(|child| parent && child.is_startable());
+        let state = child.map(|child| child.state.clone());
+        match state {
+            Some(ChildState::Failed { .. } | ChildState::Cancelled | ChildState::Retrying { .. }) if covered => {
+                self.note_by(actor, format!("wants child {number} again"));
+                self.clear_timer(TimerName::Retry { slot: Slot::Child(number) });
+                self.it.stage = Stage::Running;
+                if let Some(child) = self.it.child_mut(number) {
+                    child.state = ChildState::Waiting;
+                }
+                self.start_children();
+            }
+            Some(_) if covered => {
+                self.tell(actor, answer, answers::warning("That child has not failed, so it is not started again."));
+            }
+            _ => self.tell(actor, answer, answers::warning("There is nothing to start again here.")),
+        }
+    }
+
+    /// A retry by itself has come due.
+    pub(super) fn retry_due(&mut self, slot: Slot) {
+        let Slot::Child(number) = slot else { return self.restart_parent() };
+        if let Some(child) = self.it.child_mut(number)
+            && matches!(child.state, ChildState::Retrying { .. })
+        {
+            child.state = ChildState::Waiting;
+            self.start_children();
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A person's words in the conversation, which are for the parent or for a child.
+
+use super::Turn;
+use crate::domain::{
+    actor::Actor,
+    effect::{Effect, Purpose, Reaction, Slot},
+    orchestration::{Asked, Stage},
+    parse,
+    run::Mode,
+    text::shorten,
+    words::{answers, prompt},
+};
+
+/// What is passed on of one message.
+const LONGEST: usize = 20_000;
+/// Corrections of older messages than these are not passed on.
+const REMEMBERED: usize = 200;
+
+impl Turn<'_> {
+    pub(super) fn replied(&mut self, actor: &Actor, text: &str, message: String, correction: bool) {
+        let known = self.it.heard.contains(&message);
+        if correction && !known || !correction && known {
+            return; // somebody edits what was never passed on, or the platform repeats itself
+        }
+        if correction && self.correct_waiting(actor, text, &message) {
+            return;
+        }
+        if !known {
+            self.it.heard.push(message.clone());
+            if self.it.heard.len() > REMEMBERED {
+                self.it.heard.remove(0);
+            }
+            self.act(Effect::React { message: message.clone(), reaction: Reaction::Stored });
+        }
+        if matches!(self.it.stage, Stage::Stopping { .. }) {
+            let sentence = "This is being stopped. Reply again once it has, to go on.";
+            self.tell(actor, crate::domain::input::AnswerPath::default(), answers::warning(sentence));
+            return;
+        }
+        let (slot, words) = parse::addressee(self.it, text);
+        let words = shorten(words, LONGEST);
+        self.note_by(actor, format!("said something to {slot}"));
+        let said = prompt::reply(&who(actor), &words, correction);
+        match slot {
+            Slot::Child(_) => self.send(slot, said, Mode::Normal, Purpose::Reply, Some(message)),
+            Slot::Parent => self.reply_to_parent(said, &words, message),
+        }
+    }
+
+    fn reply_to_parent(&mut self, said: String, words: &str, message: String) {
+        let started = self.it.parent.as_ref().is_some_and(|parent| parent.run.is_some());
+        let on_its_way = self.it.parent.is_some() && !self.it.is_ended();
+        let mode = match self.it.stage {
+            Stage::Running | Stage::Summarising { .. } => Mode::Normal,
+            _ => self.it.request.verb.mode(),
+        };
+        if self.it.is_ended() {
+            self.it.stage = Stage::Planning { asked: Asked::Again };
+        }
+        if started || on_its_way || matches!(self.it.stage, Stage::Gathering) {
+            self.send(Slot::Parent, said, mode, Purpose::Reply, Some(message));
+            return;
+        }
+        // There is no parent yet, or its start failed: a new one hears the request and these words.
+        let prompt = if self.it.request.ask.each.is_empty() {
+            format!("{}\n\n{said}", prompt::opening(self.it))
+        } else {
+            prompt::replan(self.it, words)
+        };
+        self.start_parent(mode, prompt);
+        self.act(Effect::React { message, reaction: Reaction::Taken });
+    }
+
+    /// Words that have not been sent yet are corrected where they wait.
+    fn correct_waiting(&mut self, actor: &Actor, text: &str, message: &str) -> bool {
+        let words = shorten(parse::addressee(self.it, text).1, LONGEST);
+        let said = prompt::reply(&who(actor), &words, false);
+        match self.it.waiting.iter_mut().find(|waiting| waiting.message.as_deref() == Some(message)) {
+            Some(waiting) => {
+                waiting.text = said;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// A person's name for an agent.
+pub(super) fn who(actor: &Actor) -> String {
+    actor.name.clone().unwrap_or_else(|| "Somebody in the conversation".into())
+}

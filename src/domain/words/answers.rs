@@ -1,0 +1,216 @@
+//! What is said to one person: help, status, refusals, why.
+
+use crate::domain::{
+    actor::Actor,
+    board,
+    message::{Block, Mark, Message, Text},
+    orchestration::{Ending, Fate, Orchestration, Stage},
+    policy::{Policy, Refusal},
+    run::Reading,
+    text::{list, shorten},
+    words::{cards, problems},
+};
+
+#[must_use]
+pub fn help() -> Message {
+    let line = |code: &str, text: &str| Text::default().code(code).then(format!("  {text}"));
+    Message::default()
+        .with(Block::Line(Text::default().bold("What Baton does")))
+        .with(Block::List(vec![
+            line("/orchestrate TASK", "an agent proposes child agents; once approved, exactly those run"),
+            line("/plan TASK", "an agent makes a plan first; it is approved in the same way"),
+            line("/oz TASK", "one agent, no children"),
+            line("/oz status", "what runs in this channel; with an id, that one"),
+            line("/oz list", "the latest orchestrations of this workspace"),
+            line("/oz cancel", "stop what runs in this channel; with an id, that one"),
+        ]))
+        .with(Block::Line(Text::default().bold("Options before the task")))
+        .with(Block::List(vec![
+            line("env:ID model:ID harness:NAME host:NAME", "where and with what the agents run"),
+            line("parallel:4", "how many children run at once"),
+            line("max:10", "accept no more children than this"),
+            line("skill:org/repo:name", "an Oz skill as the base of the parent"),
+            line("each:api,web,cli", "one child for each, without planning; {item} in the task stands for it"),
+        ]))
+        .with(Block::Line(Text::default().bold("In the thread")))
+        .with(Block::List(vec![
+            Text::plain("A reply goes to the parent, or to a child when it starts with its number or name: ")
+                .code("#2 use tabs"),
+            Text::plain("Mention Baton with ")
+                .code("status")
+                .then(", ")
+                .code("show")
+                .then(", ")
+                .code("show 2")
+                .then(", ")
+                .code("show 2 transcript")
+                .then(", ")
+                .code("retry 2")
+                .then(", ")
+                .code("why")
+                .then(", ")
+                .code("approve v1")
+                .then(" or ")
+                .code("stop"),
+        ]))
+}
+
+/// How one orchestration stands.
+#[must_use]
+pub fn status(orchestration: &Orchestration) -> Message {
+    let mut message = board::message(orchestration, None);
+    message.buttons.clear();
+    message
+}
+
+#[must_use]
+pub fn refusal(refusal: &Refusal, policy: &Policy, asker: &Actor) -> Message {
+    let text = match refusal {
+        Refusal::NotAStarter => Text::plain("You may not start orchestrations here: the policy “")
+            .then(policy.name.clone())
+            .then("” names who may."),
+        Refusal::NotAnApprover => Text::plain("You may not decide on this proposal: the policy “")
+            .then(policy.name.clone())
+            .then("” names who may. Nothing was changed."),
+        Refusal::OwnRequest => Text::plain("The policy “")
+            .then(policy.name.clone())
+            .then("” wants somebody other than ")
+            .person(asker)
+            .then(", who asked, to approve. Nothing was changed."),
+        Refusal::AlreadyApproved => Text::plain("Your approval is already counted. The policy wants different people."),
+    };
+    Message { blocks: vec![Block::Line(text)], buttons: Vec::new() }
+}
+
+/// A button of a proposal that decides nothing any more.
+#[must_use]
+pub fn stale(orchestration: &Orchestration, version: Option<u32>) -> Message {
+    let current = orchestration.proposal.as_ref().map(|proposal| proposal.version);
+    let sentence = match (&orchestration.stage, version, current) {
+        (Stage::Deciding { .. }, Some(old), Some(current)) if old != current => {
+            format!("Version {old} was replaced by version {current}. Look at the newer one; nothing was changed.")
+        }
+        (Stage::Deciding { .. }, ..) => "That is not the proposal that stands now. Nothing was changed.".into(),
+        _ => {
+            let fate = orchestration
+                .versions
+                .iter()
+                .rev()
+                .find(|entry| version.is_none_or(|version| entry.version == version));
+            match fate.map(|entry| &entry.fate) {
+                Some(Fate::Approved { by }) => format!("It was already approved by {}.", names(by)),
+                Some(Fate::Rejected { by }) => format!("It was already rejected by {}.", name(by)),
+                Some(Fate::ChangesRequested { by }) => {
+                    format!("{} has asked for changes; wait for the new version.", name(by))
+                }
+                Some(Fate::Expired) => "It lapsed. Reply in the thread to go on.".into(),
+                Some(Fate::Stopped { by }) => format!("It was stopped by {}.", name(by)),
+                Some(Fate::Replaced { by }) => format!("It was replaced by version {by}."),
+                Some(Fate::Standing) | None => "There is nothing to decide here now.".into(),
+            }
+        }
+    };
+    Message::line(sentence)
+}
+
+/// What led to the state.
+#[must_use]
+pub fn why(orchestration: &Orchestration) -> Message {
+    let mut lines =
+        vec![Text::default().person(&orchestration.request.by).then(" asked ").when(orchestration.request.at)];
+    for version in &orchestration.versions {
+        let line = Text::plain(format!("Version {} (", version.version)).code(version.digest.short()).then(") ");
+        lines.push(match &version.fate {
+            Fate::Standing => line.then("waits for a decision"),
+            Fate::Approved { by } => by.iter().enumerate().fold(line.then("was approved by "), |text, (at, actor)| {
+                if at > 0 { text.then(", ").person(actor) } else { text.person(actor) }
+            }),
+            Fate::Rejected { by } => line.then("was rejected by ").person(by),
+            Fate::ChangesRequested { by } => line.then("was sent back for changes by ").person(by),
+            Fate::Replaced { by } => line.then(format!("was replaced by version {by}")),
+            Fate::Expired => line.then("lapsed"),
+            Fate::Stopped { by } => line.then("was stopped by ").person(by),
+        });
+    }
+    if let Stage::Ended { how, at } = &orchestration.stage {
+        lines.push(match how {
+            Ending::Done => Text::plain("It ended well ").when(*at),
+            Ending::Answered => Text::plain("The agent asked or answered something ").when(*at),
+            Ending::Failed { problem } => Text::plain(format!("It failed: {} ", problems::short(problem))).when(*at),
+            Ending::Stopped { by } => Text::plain("It was stopped by ").person(by).then(" ").when(*at),
+            Ending::Rejected { by, reason } => {
+                let text = Text::plain("It was rejected by ").person(by).then(" ").when(*at);
+                match reason {
+                    Some(reason) => text.then(format!(": “{}”", shorten(reason, 300))),
+                    None => text,
+                }
+            }
+            Ending::Expired => Text::plain("It lapsed ").when(*at),
+        });
+    }
+    let policy = &orchestration.policy;
+    lines.push(Text::plain(format!("Policy “{}”, {} needed", policy.name, policy.quorum)));
+    Message::default().with(Block::Line(board::state(orchestration))).with(Block::List(lines))
+}
+
+/// A look inside a run.
+#[must_use]
+pub fn inside(who: &str, reading: &Reading) -> Message {
+    let mut head = Text::default().bold(shorten(who, 80));
+    if let Some(state) = &reading.state {
+        head = head.then(format!(" · {}", shorten(state.as_str(), 40)));
+    }
+    if let Some(link) = &reading.session_link {
+        head = head.then(" · ").link("open", link.clone());
+    }
+    let mut message = Message::default().with(Block::Line(head));
+    if reading.turns.is_none() {
+        message = message.with(Block::Note(Text::plain(
+            "Its harness offers no readable conversation; the raw transcript comes with `show … transcript`.",
+        )));
+    }
+    if !reading.steps.is_empty() {
+        let from = reading.steps.len().saturating_sub(12);
+        message = message
+            .with(Block::List(reading.steps[from..].iter().map(|step| Text::plain(shorten(step, 160))).collect()));
+    }
+    if let Some(words) = &reading.last_words {
+        message = message.with(Block::Markdown { text: words.clone(), file: "last-words.md".into() });
+    }
+    let links: Vec<Text> = reading
+        .artifacts
+        .iter()
+        .filter_map(cards::artifact_link)
+        .map(|(mark, link)| {
+            Text(vec![crate::domain::message::Span::Mark(mark), crate::domain::message::Span::Plain(" ".into()), link])
+        })
+        .collect();
+    if links.is_empty() { message } else { message.with(Block::List(links)) }
+}
+
+/// Several run here, and somebody has to say which.
+#[must_use]
+pub fn which(ids: &[(String, String)]) -> Message {
+    let lines =
+        ids.iter().map(|(id, task)| Text::default().code(id.clone()).then(format!(" {}", shorten(task, 80)))).collect();
+    Message::default()
+        .with(Block::Line(Text::plain("Several are under way here. Name the one you mean:")))
+        .with(Block::List(lines))
+}
+
+/// A warning for one person.
+#[must_use]
+pub fn warning(sentence: impl Into<String>) -> Message {
+    Message {
+        blocks: vec![Block::Line(Text::default().mark(Mark::Warning).then(format!(" {}", sentence.into())))],
+        buttons: Vec::new(),
+    }
+}
+
+fn name(actor: &Actor) -> String {
+    actor.name.clone().unwrap_or_else(|| actor.handle())
+}
+
+fn names(actors: &[Actor]) -> String {
+    list(&actors.iter().map(name).collect::<Vec<_>>())
+}

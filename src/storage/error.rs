@@ -1,0 +1,67 @@
+//! What can go wrong in the store, and whether trying again may help. None of it names a value of a
+//! row, so all of it may be logged.
+
+use sqlx::error::DatabaseError;
+
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database's address cannot be used; the sentence says why.
+    #[error("{0}")]
+    Address(&'static str),
+    #[error("the database has schema {found}, and this version of Baton knows {known}: run a newer version")]
+    NewerSchema { found: i64, known: i64 },
+    #[error("the schema could not be brought up to date: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A row holds what this version cannot read.
+    #[error("{what} could not be read (line {line}, column {column} of its JSON)")]
+    Unreadable { what: &'static str, line: usize, column: usize },
+    /// A column holds a word that is not one of ours.
+    #[error("{what} holds an unknown word")]
+    UnknownWord { what: &'static str },
+    #[error("statement {name}: {cause}")]
+    Statement { name: &'static str, cause: sqlx::Error },
+    #[error("the database did not answer in time")]
+    Slow,
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl StoreError {
+    /// The same transaction may succeed when it is run again: the database was busy, took another
+    /// transaction first, or could not be reached.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Slow => true,
+            Self::Database(error) | Self::Statement { cause: error, .. } => match error {
+                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+                sqlx::Error::Database(error) => passes(error.as_ref()),
+                _ => false,
+            },
+            Self::Address(_)
+            | Self::NewerSchema { .. }
+            | Self::Migration(_)
+            | Self::Unreadable { .. }
+            | Self::UnknownWord { .. } => false,
+        }
+    }
+
+    /// Says where the JSON of `what` is wrong, without quoting it.
+    pub(super) fn unreadable(what: &'static str, error: &serde_json::Error) -> Self {
+        Self::Unreadable { what, line: error.line(), column: error.column() }
+    }
+}
+
+/// <https://sqlite.org/rescode.html> and <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn passes(error: &(dyn DatabaseError + 'static)) -> bool {
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        // The low byte is the kind: BUSY or LOCKED.
+        return code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6));
+    }
+    // Connection, rollback (serialization, deadlock), resources, lock not available, cancelled or
+    // shutting down, idle in transaction, read-only after a failover.
+    ["08", "40", "53", "55P03", "57", "25P03", "25006"].iter().any(|class| code.starts_with(class))
+}

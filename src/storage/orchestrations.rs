@@ -1,0 +1,191 @@
+//! Orchestrations: the whole of each as JSON, and beside it the columns that lists search by.
+//! [`load`] and [`save`] are two ends of the transaction that decides.
+
+use super::{
+    Result, Store, StoreError, Tx,
+    sql::{Arg, Row, args, statements},
+};
+use crate::{
+    domain::{
+        actor::Platform,
+        orchestration::{ChildState, Orchestration},
+    },
+    ids::OrchestrationId,
+    time::Timestamp,
+};
+
+statements! {
+    INSERT = "INSERT INTO orchestrations (id, doc, stage, ended, platform, workspace, place, place_key, task, asked_by,
+                                          children, children_done, created_at_ms, updated_at_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        ON CONFLICT (id) DO NOTHING";
+    SAVE = "UPDATE orchestrations
+        SET doc = $2, stage = $3, ended = $4, platform = $5, workspace = $6, place = $7, place_key = $8, task = $9,
+            asked_by = $10, children = $11, children_done = $12, created_at_ms = $13, updated_at_ms = $14,
+            revision = revision + 1
+        WHERE id = $1 AND revision = $15";
+    LOAD = "SELECT doc, revision FROM orchestrations WHERE id = $1" for_update;
+    READ = "SELECT doc FROM orchestrations WHERE id = $1";
+    LIST = "SELECT id, stage, task, platform, workspace, place, asked_by, children, children_done, created_at_ms,
+               updated_at_ms
+        FROM orchestrations
+        WHERE (CAST($1 AS TEXT) IS NULL OR workspace = $1) AND (CAST($2 AS TEXT) IS NULL OR place = $2)
+          AND (NOT $3 OR NOT ended)
+        ORDER BY created_at_ms DESC, id LIMIT $4";
+    OPEN_IN = "SELECT id, stage, task, platform, workspace, place, asked_by, children, children_done, created_at_ms,
+               updated_at_ms
+        FROM orchestrations WHERE place_key = $1 AND NOT ended
+        ORDER BY created_at_ms, id";
+    COUNTS_BY_STAGE = "SELECT stage, COUNT(*) AS orchestrations FROM orchestrations GROUP BY stage ORDER BY stage";
+}
+
+/// The task's first characters are enough for a list.
+const TASK: usize = 200;
+
+/// An orchestration that the transaction will [`save`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    pub orchestration: Orchestration,
+    pub revision: i64,
+}
+
+/// Which orchestrations to list. What is None is not asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    pub workspace: Option<String>,
+    pub place: Option<String>,
+    pub open_only: bool,
+    pub limit: u32,
+}
+
+/// One line of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub id: OrchestrationId,
+    /// [`Orchestration::stage_word`].
+    pub stage: String,
+    /// The first 200 characters of what was asked.
+    pub task: String,
+    pub platform: Platform,
+    pub workspace: String,
+    pub place: String,
+    /// The handle of who asked: `slack:U024BE7LH`.
+    pub asked_by: String,
+    pub children: u32,
+    /// Of these, how many ended well.
+    pub children_done: u32,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// False when it is there already, and nothing was changed.
+pub async fn insert(tx: &mut Tx, orchestration: &Orchestration) -> Result<bool> {
+    let doc = to_json(orchestration)?;
+    let place_key = orchestration.conversation.place_key();
+    let task = task(orchestration);
+    let asked_by = orchestration.request.by.handle();
+    Ok(tx.run(INSERT, &columns(orchestration, &doc, &place_key, &task, &asked_by)).await? == 1)
+}
+
+/// Nobody else can load it until the transaction ends.
+pub async fn load(tx: &mut Tx, id: &OrchestrationId) -> Result<Option<Loaded>> {
+    let Some(row) = tx.row(LOAD, args![id]).await? else { return Ok(None) };
+    Ok(Some(Loaded { orchestration: from_json(&row)?, revision: row.get("revision")? }))
+}
+
+/// False when it was saved by somebody else since it had `revision`; nothing was changed then.
+pub async fn save(tx: &mut Tx, orchestration: &Orchestration, revision: i64) -> Result<bool> {
+    let doc = to_json(orchestration)?;
+    let place_key = orchestration.conversation.place_key();
+    let task = task(orchestration);
+    let asked_by = orchestration.request.by.handle();
+    let mut args = columns(orchestration, &doc, &place_key, &task, &asked_by);
+    args.push(revision.into());
+    Ok(tx.run(SAVE, &args).await? == 1)
+}
+
+pub async fn read(store: &Store, id: &OrchestrationId) -> Result<Option<Orchestration>> {
+    store.row(READ, args![id]).await?.as_ref().map(from_json).transpose()
+}
+
+/// The newest first.
+pub async fn list(store: &Store, filter: &Filter) -> Result<Vec<Summary>> {
+    let args = args![filter.workspace.as_deref(), filter.place.as_deref(), filter.open_only, filter.limit];
+    store.rows(LIST, args).await?.iter().map(summary).collect()
+}
+
+/// Those of a place that have not ended, the oldest first.
+pub async fn open_in(tx: &mut Tx, place_key: &str) -> Result<Vec<Summary>> {
+    tx.rows(OPEN_IN, args![place_key]).await?.iter().map(summary).collect()
+}
+
+pub async fn counts_by_stage(store: &Store) -> Result<Vec<(String, u64)>> {
+    let rows = store.rows(COUNTS_BY_STAGE, args![]).await?;
+    rows.iter().map(|row| Ok((row.get("stage")?, row.get("orchestrations")?))).collect()
+}
+
+fn columns<'a>(
+    orchestration: &'a Orchestration,
+    doc: &'a str,
+    place_key: &'a str,
+    task: &'a str,
+    asked_by: &'a str,
+) -> Vec<Arg<'a>> {
+    let done = orchestration.children.iter().filter(|child| matches!(child.state, ChildState::Done { .. })).count();
+    let conversation = &orchestration.conversation;
+    args![
+        &orchestration.id,
+        doc,
+        orchestration.stage_word(),
+        orchestration.is_ended(),
+        conversation.platform.as_str(),
+        &conversation.workspace,
+        &conversation.place,
+        place_key,
+        task,
+        asked_by,
+        count(orchestration.children.len()),
+        count(done),
+        orchestration.created_at,
+        orchestration.updated_at,
+    ]
+    .to_vec()
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn task(orchestration: &Orchestration) -> String {
+    orchestration.request.ask.task.chars().take(TASK).collect()
+}
+
+fn to_json(orchestration: &Orchestration) -> Result<String> {
+    serde_json::to_string(orchestration).map_err(|error| StoreError::unreadable("an orchestration", &error))
+}
+
+fn from_json(row: &Row) -> Result<Orchestration> {
+    let doc: String = row.get("doc")?;
+    serde_json::from_str(&doc).map_err(|error| StoreError::unreadable("an orchestration", &error))
+}
+
+fn summary(row: &Row) -> Result<Summary> {
+    let platform = match row.get::<String>("platform")?.as_str() {
+        "slack" => Platform::Slack,
+        "linear" => Platform::Linear,
+        _ => return Err(StoreError::UnknownWord { what: "an orchestration's platform" }),
+    };
+    Ok(Summary {
+        id: row.get("id")?,
+        stage: row.get("stage")?,
+        task: row.get("task")?,
+        platform,
+        workspace: row.get("workspace")?,
+        place: row.get("place")?,
+        asked_by: row.get("asked_by")?,
+        children: row.get("children")?,
+        children_done: row.get("children_done")?,
+        created_at: row.get("created_at_ms")?,
+        updated_at: row.get("updated_at_ms")?,
+    })
+}

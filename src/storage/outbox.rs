@@ -1,0 +1,324 @@
+//! The outbox: effects that were decided, waiting to be carried out. [`add`] is part of the
+//! transaction that decides; the outbox workers claim, renew and settle.
+//!
+//! A lane is a queue: only its head, the earliest delivery that is neither done nor parked, can be
+//! claimed. A claim is a lease with a random token, and whoever settles has to know it: `false` from
+//! a settling function means that the lease was lost, and another worker has the delivery now.
+
+use std::time::Duration;
+
+use super::{
+    Result, Store, StoreError, Tx,
+    sql::{Arg, Row, args, statements},
+    wakes::Topic,
+};
+use crate::{
+    ids::{DeliveryId, OrchestrationId},
+    time::Timestamp,
+};
+
+statements! {
+    ADD = "INSERT INTO outbox (id, orchestration_id, lane, kind, effect, coalesce_key, urgent, due_at_ms,
+                               expires_at_ms, created_at_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (id) DO NOTHING";
+    REPLACE = "UPDATE outbox
+        SET id = $1, orchestration_id = $2, kind = $4, effect = $5, urgent = (urgent OR $7),
+            due_at_ms = CASE WHEN due_at_ms < $8 THEN due_at_ms ELSE $8 END, expires_at_ms = $9, created_at_ms = $10
+        WHERE seq = (SELECT MAX(seq) FROM outbox
+                     WHERE coalesce_key = $6 AND lane = $3 AND state = 'waiting'
+                       AND attempts = 0 AND unsure_since_ms IS NULL)
+          AND state = 'waiting' AND attempts = 0
+          AND NOT EXISTS (SELECT 1 FROM outbox AS same WHERE same.id = $1)";
+    // What stands before something urgent is as urgent.
+    HURRY = "UPDATE outbox SET urgent = TRUE WHERE lane = $1 AND state = 'waiting' AND NOT urgent";
+    CLAIM = "WITH heads AS MATERIALIZED (
+            SELECT head.seq FROM outbox AS head
+            WHERE head.state = 'waiting' AND head.due_at_ms <= $1
+              AND (head.lease_until_ms IS NULL OR head.lease_until_ms <= $1)
+              AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+                              WHERE earlier.lane = head.lane AND earlier.state = 'waiting' AND earlier.seq < head.seq)
+            ORDER BY head.urgent DESC, head.due_at_ms, head.seq LIMIT $2" skip_locked ")
+        UPDATE outbox
+        SET lease_token = $3, lease_until_ms = $4, attempts = attempts + 1,
+            unsure_before_ms = unsure_since_ms, unsure_since_ms = COALESCE(unsure_since_ms, $1)
+        WHERE seq IN (SELECT seq FROM heads)
+        RETURNING seq, id, orchestration_id, lane, kind, effect, urgent, due_at_ms, attempts, unsure_before_ms,
+                  created_at_ms, expires_at_ms";
+    RENEW = "UPDATE outbox SET lease_until_ms = $3 WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
+    DONE = "UPDATE outbox
+        SET state = 'done', settled_at_ms = $3, problem = NULL, lease_token = NULL, lease_until_ms = NULL,
+            unsure_since_ms = NULL, unsure_before_ms = NULL
+        WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
+    PUT_BACK = "UPDATE outbox
+        SET due_at_ms = $3, problem = $5, lease_token = NULL, lease_until_ms = NULL,
+            unsure_since_ms = CASE WHEN $4 THEN unsure_before_ms ELSE unsure_since_ms END
+        WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
+    WAIT = "UPDATE outbox
+        SET due_at_ms = $3, attempts = attempts - 1, lease_token = NULL, lease_until_ms = NULL,
+            unsure_since_ms = unsure_before_ms
+        WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
+    PARK = "UPDATE outbox
+        SET state = 'parked', settled_at_ms = $3, problem = $4, lease_token = NULL, lease_until_ms = NULL
+        WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
+    DROP_WAITING = "DELETE FROM outbox
+        WHERE orchestration_id = $1 AND kind = $2 AND state = 'waiting' AND attempts = 0 AND unsure_since_ms IS NULL";
+    RETRY = "UPDATE outbox
+        SET state = 'waiting', due_at_ms = $2, expires_at_ms = NULL, attempts = 0, settled_at_ms = NULL
+        WHERE id = $1 AND state = 'parked'
+        RETURNING id";
+    PARKED = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
+        FROM outbox WHERE state = 'parked' ORDER BY seq LIMIT $1";
+    PENDING = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
+        FROM outbox WHERE state = 'waiting' ORDER BY urgent DESC, due_at_ms, seq LIMIT $1";
+    OF = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
+        FROM outbox WHERE orchestration_id = $1 ORDER BY seq";
+    NEXT_DUE = "SELECT MIN(CASE WHEN head.lease_until_ms > head.due_at_ms THEN head.lease_until_ms
+                                ELSE head.due_at_ms END) AS due_at_ms
+        FROM outbox AS head
+        WHERE head.state = 'waiting'
+          AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+                          WHERE earlier.lane = head.lane AND earlier.state = 'waiting' AND earlier.seq < head.seq)";
+    FORGET = "DELETE FROM outbox
+        WHERE seq IN (SELECT seq FROM outbox WHERE state = 'done' AND settled_at_ms < $1 ORDER BY settled_at_ms LIMIT $2)
+        RETURNING seq";
+    COUNTS = "SELECT (SELECT COUNT(*) FROM outbox WHERE state = 'waiting') AS waiting,
+               (SELECT COUNT(*) FROM outbox WHERE state = 'parked') AS parked,
+               (SELECT MIN(created_at_ms) FROM outbox WHERE state = 'waiting') AS oldest_at_ms";
+}
+
+/// An effect to carry out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelivery {
+    pub id: DeliveryId,
+    pub orchestration: Option<OrchestrationId>,
+    pub lane: String,
+    /// The effect's word, for lists and metrics.
+    pub kind: &'static str,
+    /// JSON.
+    pub effect: String,
+    /// One that waits in the same lane with the same key, and was never attempted, is replaced.
+    pub coalesce: Option<String>,
+    /// Goes before what is not, and hurries what stands before it in its lane.
+    pub urgent: bool,
+    pub due_at: Timestamp,
+    /// Of no use after. The worker looks at it; the store hands out expired deliveries too.
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    New,
+    /// The same decision was taken before; nothing was changed.
+    Existed,
+    /// An older one gave it its place in the lane, and its time if that was earlier.
+    Replaced,
+}
+
+/// A delivery that the holder of `token` may attempt until the lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    pub id: DeliveryId,
+    pub orchestration: Option<OrchestrationId>,
+    pub lane: String,
+    pub kind: String,
+    pub effect: String,
+    /// From 1.
+    pub attempt: u32,
+    pub token: String,
+    /// An earlier attempt, begun then, may have had its effect.
+    pub unsure_since: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Whether an attempt that failed can have had its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sure {
+    /// It had none. What was unsure before this attempt still is.
+    NoEffect,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    Waiting,
+    Done,
+    Parked,
+}
+
+/// A delivery for people to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryRow {
+    pub id: DeliveryId,
+    pub orchestration: Option<OrchestrationId>,
+    pub kind: String,
+    pub lane: String,
+    pub state: DeliveryState,
+    /// Why the last attempt failed.
+    pub problem: Option<String>,
+    pub attempts: u32,
+    pub created_at: Timestamp,
+    pub due_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub waiting: u64,
+    pub parked: u64,
+    /// When the oldest that waits was decided.
+    pub oldest: Option<Timestamp>,
+}
+
+pub async fn add(tx: &mut Tx, new: &NewDelivery, now: Timestamp) -> Result<Added> {
+    let args: &[Arg<'_>] = args![
+        &new.id,
+        new.orchestration.as_ref().map(OrchestrationId::as_str),
+        &new.lane,
+        new.kind,
+        &new.effect,
+        new.coalesce.as_deref(),
+        new.urgent,
+        new.due_at,
+        new.expires_at,
+        now,
+    ];
+    let added = if new.coalesce.is_some() && tx.run(REPLACE, args).await? == 1 {
+        Added::Replaced
+    } else if tx.run(ADD, args).await? == 1 {
+        Added::New
+    } else {
+        return Ok(Added::Existed);
+    };
+    if new.urgent {
+        tx.run(HURRY, args![&new.lane]).await?;
+    }
+    tx.wake(Topic::Outbox);
+    Ok(added)
+}
+
+/// The heads of lanes that are due and that nobody holds, at most `limit`: urgent lanes first, then
+/// what has been due longest. From here on each counts as attempted.
+pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Claimed>> {
+    let token = uuid::Uuid::new_v4().simple().to_string();
+    let rows = tx.rows(CLAIM, args![now, limit, &token, now + lease]).await?;
+    // RETURNING has no order.
+    let mut claimed = rows.iter().map(|row| claimed(row, &token)).collect::<Result<Vec<_>>>()?;
+    claimed.sort_by_key(|(order, _)| *order);
+    Ok(claimed.into_iter().map(|(_, claimed)| claimed).collect())
+}
+
+/// Makes the lease last until `until`.
+pub async fn renew(tx: &mut Tx, id: &DeliveryId, token: &str, until: Timestamp) -> Result<bool> {
+    Ok(tx.run(RENEW, args![id, token, until]).await? == 1)
+}
+
+pub async fn done(tx: &mut Tx, id: &DeliveryId, token: &str, now: Timestamp) -> Result<bool> {
+    Ok(tx.run(DONE, args![id, token, now]).await? == 1)
+}
+
+/// The attempt failed; there will be another, not before `due_at`. The lane waits for it.
+pub async fn put_back(
+    tx: &mut Tx,
+    id: &DeliveryId,
+    token: &str,
+    due_at: Timestamp,
+    sure: Sure,
+    problem: Option<&str>,
+) -> Result<bool> {
+    Ok(tx.run(PUT_BACK, args![id, token, due_at, sure == Sure::NoEffect, problem]).await? == 1)
+}
+
+/// There was no attempt after all: the pace allows it at `due_at`. It does not count.
+pub async fn wait(tx: &mut Tx, id: &DeliveryId, token: &str, due_at: Timestamp) -> Result<bool> {
+    Ok(tx.run(WAIT, args![id, token, due_at]).await? == 1)
+}
+
+/// Gives the delivery up, for an operator to look at; its lane goes on without it.
+pub async fn park(tx: &mut Tx, id: &DeliveryId, token: &str, now: Timestamp, problem: &str) -> Result<bool> {
+    Ok(tx.run(PARK, args![id, token, now, problem]).await? == 1)
+}
+
+/// Removes what has never been attempted of one kind, and says how many. A claimed one stays.
+pub async fn drop_waiting(tx: &mut Tx, orchestration: &OrchestrationId, kind: &str) -> Result<u64> {
+    tx.run(DROP_WAITING, args![orchestration, kind]).await
+}
+
+pub async fn parked(store: &Store, limit: u32) -> Result<Vec<DeliveryRow>> {
+    store.rows(PARKED, args![limit]).await?.iter().map(delivery).collect()
+}
+
+/// What waits, in the order in which it will be attempted as far as lanes and paces allow.
+pub async fn pending(store: &Store, limit: u32) -> Result<Vec<DeliveryRow>> {
+    store.rows(PENDING, args![limit]).await?.iter().map(delivery).collect()
+}
+
+/// Everything of one orchestration, in the order in which it was decided.
+pub async fn of(store: &Store, orchestration: &OrchestrationId) -> Result<Vec<DeliveryRow>> {
+    store.rows(OF, args![orchestration]).await?.iter().map(delivery).collect()
+}
+
+/// Puts a parked delivery back into its lane, with all its attempts before it and without a time
+/// after which it is of no use. False when it is not parked.
+pub async fn retry(store: &Store, id: &DeliveryId, now: Timestamp) -> Result<bool> {
+    let retried = !store.write("retry a delivery", RETRY, args![id, now]).await?.is_empty();
+    if retried {
+        store.wakes().wake(Topic::Outbox.bit());
+    }
+    Ok(retried)
+}
+
+/// When there is something to claim again: a head comes due, or a lease on one lapses.
+pub async fn next_due(store: &Store) -> Result<Option<Timestamp>> {
+    store.row(NEXT_DUE, args![]).await?.map_or(Ok(None), |row| row.get("due_at_ms"))
+}
+
+/// Removes deliveries that were done before `before`, at most `limit`, and says how many.
+pub async fn forget_before(store: &Store, before: Timestamp, limit: u32) -> Result<u64> {
+    Ok(store.write("forget old deliveries", FORGET, args![before, limit]).await?.len() as u64)
+}
+
+pub async fn counts(store: &Store) -> Result<Counts> {
+    let Some(row) = store.row(COUNTS, args![]).await? else { return Ok(Counts::default()) };
+    Ok(Counts { waiting: row.get("waiting")?, parked: row.get("parked")?, oldest: row.get("oldest_at_ms")? })
+}
+
+type Order = (bool, i64, i64);
+
+fn claimed(row: &Row, token: &str) -> Result<(Order, Claimed)> {
+    let urgent: bool = row.get("urgent")?;
+    let order = (!urgent, row.get("due_at_ms")?, row.get("seq")?);
+    let claimed = Claimed {
+        id: row.get("id")?,
+        orchestration: row.get("orchestration_id")?,
+        lane: row.get("lane")?,
+        kind: row.get("kind")?,
+        effect: row.get("effect")?,
+        attempt: row.get("attempts")?,
+        token: token.to_owned(),
+        unsure_since: row.get("unsure_before_ms")?,
+        created_at: row.get("created_at_ms")?,
+        expires_at: row.get("expires_at_ms")?,
+    };
+    Ok((order, claimed))
+}
+
+fn delivery(row: &Row) -> Result<DeliveryRow> {
+    let state = match row.get::<String>("state")?.as_str() {
+        "waiting" => DeliveryState::Waiting,
+        "done" => DeliveryState::Done,
+        "parked" => DeliveryState::Parked,
+        _ => return Err(StoreError::UnknownWord { what: "a delivery's state" }),
+    };
+    Ok(DeliveryRow {
+        id: row.get("id")?,
+        orchestration: row.get("orchestration_id")?,
+        kind: row.get("kind")?,
+        lane: row.get("lane")?,
+        state,
+        problem: row.get("problem")?,
+        attempts: row.get("attempts")?,
+        created_at: row.get("created_at_ms")?,
+        due_at: row.get("due_at_ms")?,
+    })
+}

@@ -1,0 +1,42 @@
+//! How fast a platform may be called, over all replicas: the generic cell rate algorithm in one
+//! row for each limit. The outbox worker asks before an attempt.
+
+use std::time::Duration;
+
+use super::{
+    Result, Tx,
+    sql::{args, statements},
+};
+use crate::time::Timestamp;
+
+statements! {
+    // Goes through, and moves the row, only when the pace allows it.
+    TAKE = "INSERT INTO paces (key, next_at_ms, held_until_ms) VALUES ($1, $3, 0)
+        ON CONFLICT (key) DO UPDATE
+        SET next_at_ms = CASE WHEN paces.next_at_ms > $2 THEN paces.next_at_ms + $4 ELSE $3 END
+        WHERE paces.next_at_ms <= $5 AND paces.held_until_ms <= $2";
+    LOOK = "SELECT next_at_ms, held_until_ms FROM paces WHERE key = $1";
+    HOLD = "INSERT INTO paces (key, next_at_ms, held_until_ms) VALUES ($1, 0, $2)
+        ON CONFLICT (key) DO UPDATE
+        SET held_until_ms = CASE WHEN paces.held_until_ms > $2 THEN paces.held_until_ms ELSE $2 END";
+}
+
+/// Asks to go now, where one call each `interval` is allowed and `burst` (at least 1) may come at
+/// once after a rest. None: go, it is counted. Some: not before then, and nothing is counted.
+///
+/// Whoever takes several paces in one transaction takes them in the same order as everybody.
+pub async fn take(tx: &mut Tx, key: &str, now: Timestamp, interval: Duration, burst: u32) -> Result<Option<Timestamp>> {
+    let ahead = interval * burst.saturating_sub(1);
+    let step = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+    if tx.run(TAKE, args![key, now, now + interval, step, now + ahead]).await? == 1 {
+        return Ok(None);
+    }
+    let Some(row) = tx.row(LOOK, args![key]).await? else { return Ok(Some(now)) };
+    let allowed = row.get::<Timestamp>("next_at_ms")? - ahead;
+    Ok(Some(allowed.max(row.get("held_until_ms")?)))
+}
+
+/// Nothing goes before `until`, because the platform said so. An earlier hold that is longer stays.
+pub async fn hold(tx: &mut Tx, key: &str, until: Timestamp) -> Result<()> {
+    tx.run(HOLD, args![key, until]).await.map(drop)
+}

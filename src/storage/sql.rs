@@ -1,0 +1,261 @@
+//! How statements are written: once, with the few words in which SQLite and PostgreSQL differ.
+//!
+//! Each file of this folder names its statements with [`statements!`], which also lists them, so
+//! that [`super::Store::check_statements`] can have the database prepare every one of them.
+//!
+//! Columns are TEXT, BIGINT and BOOLEAN only. JSON is TEXT on both: nothing is searched inside it,
+//! and PostgreSQL's JSONB refuses `\u0000`, which a chat message may hold.
+
+use std::borrow::Cow;
+
+use sqlx::{
+    Postgres, Row as _, Sqlite,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
+
+use super::Result;
+use crate::{
+    ids::{DeliveryId, EventId, InputId, OrchestrationId, RunId},
+    time::Timestamp,
+};
+
+/// One statement in the words of both databases.
+#[derive(Clone, Copy, Debug)]
+pub struct Sql {
+    /// For errors: `OUTBOX_CLAIM`.
+    pub name: &'static str,
+    pub sqlite: &'static str,
+    pub postgres: &'static str,
+}
+
+/// `NAME = "text" word "text";` makes a constant of each statement, and `STATEMENTS` of all. A
+/// word stands for a difference in [`word!`].
+macro_rules! statements {
+    ($($name:ident = $first:literal $($word:ident $($more:literal)?)*;)+) => {
+        $(const $name: $crate::storage::sql::Sql = $crate::storage::sql::Sql {
+            name: stringify!($name),
+            sqlite: concat!($first $(, $crate::storage::sql::word!(sqlite, $word) $(, $more)?)*),
+            postgres: concat!($first $(, $crate::storage::sql::word!(postgres, $word) $(, $more)?)*),
+        };)+
+        pub(super) const STATEMENTS: &[$crate::storage::sql::Sql] = &[$($name),+];
+    };
+}
+
+/// The differences. SQLite has one writer at a time, so it needs no locks on rows.
+macro_rules! word {
+    (sqlite, for_update) => {
+        ""
+    };
+    (postgres, for_update) => {
+        " FOR UPDATE"
+    };
+    (sqlite, skip_locked) => {
+        ""
+    };
+    (postgres, skip_locked) => {
+        " FOR UPDATE SKIP LOCKED"
+    };
+    // Takes the lane for the rest of the transaction, unless another transaction has it.
+    (sqlite, lane_is_ours) => {
+        "TRUE"
+    };
+    (postgres, lane_is_ours) => {
+        "pg_try_advisory_xact_lock(hashtextextended(lane, 7300))"
+    };
+    (sqlite, among_3) => {
+        " IN (SELECT value FROM json_each($3))"
+    };
+    (postgres, among_3) => {
+        " = ANY($3)"
+    };
+    (sqlite, migrations_table) => {
+        "sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'"
+    };
+    (postgres, migrations_table) => {
+        "pg_class WHERE oid = to_regclass('_sqlx_migrations')"
+    };
+}
+
+/// The values of `$1`, `$2`, …
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { &[$($crate::storage::sql::Arg::from($value)),*] };
+}
+
+pub(super) use {args, statements, word};
+
+/// A value for a statement.
+#[derive(Clone, Debug)]
+pub(super) enum Arg<'a> {
+    Int(Option<i64>),
+    Bool(bool),
+    Text(Option<Cow<'a, str>>),
+    /// An array in PostgreSQL, a JSON array in SQLite.
+    Texts(Vec<Cow<'a, str>>),
+    /// Likewise.
+    Ints(Vec<i64>),
+}
+
+/// PostgreSQL's TEXT holds no NUL, and no word of ours needs one; both databases get the same.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
+impl<'a> From<&'a str> for Arg<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Some(clean(text)))
+    }
+}
+
+impl<'a> From<&'a String> for Arg<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Arg<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        Self::Text(text.map(clean))
+    }
+}
+
+impl<'a> From<&'a [String]> for Arg<'a> {
+    fn from(texts: &'a [String]) -> Self {
+        Self::Texts(texts.iter().map(|text| clean(text)).collect())
+    }
+}
+
+impl From<bool> for Arg<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for Arg<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<u32> for Arg<'_> {
+    fn from(value: u32) -> Self {
+        Self::Int(Some(value.into()))
+    }
+}
+
+impl From<Timestamp> for Arg<'_> {
+    fn from(at: Timestamp) -> Self {
+        Self::Int(Some(at.as_millis()))
+    }
+}
+
+impl From<Option<Timestamp>> for Arg<'_> {
+    fn from(at: Option<Timestamp>) -> Self {
+        Self::Int(at.map(Timestamp::as_millis))
+    }
+}
+
+/// A row of either database.
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    pub(super) fn get<T: Column>(&self, name: &'static str) -> Result<T> {
+        T::read(self, name)
+    }
+}
+
+/// What a column can be read as.
+pub(super) trait Column: Sized {
+    fn read(row: &Row, name: &'static str) -> Result<Self>;
+}
+
+macro_rules! native_columns {
+    ($($type:ty),+) => {$(impl Column for $type {
+        fn read(row: &Row, name: &'static str) -> Result<Self> {
+            Ok(match row {
+                Row::Sqlite(row) => row.try_get(name)?,
+                Row::Postgres(row) => row.try_get(name)?,
+            })
+        }
+    })+};
+}
+native_columns!(i64, Option<i64>, bool, String, Option<String>);
+
+impl Column for u32 {
+    fn read(row: &Row, name: &'static str) -> Result<Self> {
+        Ok(Self::try_from(i64::read(row, name)?).unwrap_or_default())
+    }
+}
+
+impl Column for u64 {
+    fn read(row: &Row, name: &'static str) -> Result<Self> {
+        Ok(Self::try_from(i64::read(row, name)?).unwrap_or_default())
+    }
+}
+
+impl Column for Timestamp {
+    fn read(row: &Row, name: &'static str) -> Result<Self> {
+        i64::read(row, name).map(Self::from_millis)
+    }
+}
+
+impl Column for Option<Timestamp> {
+    fn read(row: &Row, name: &'static str) -> Result<Self> {
+        Ok(Option::<i64>::read(row, name)?.map(Timestamp::from_millis))
+    }
+}
+
+macro_rules! id_columns {
+    ($($id:ident),+) => {$(
+        impl Column for $id {
+            fn read(row: &Row, name: &'static str) -> Result<Self> {
+                String::read(row, name).map(Self::new)
+            }
+        }
+
+        impl<'a> From<&'a $id> for Arg<'a> {
+            fn from(id: &'a $id) -> Self {
+                Self::from(id.as_str())
+            }
+        }
+    )+};
+}
+id_columns!(DeliveryId, EventId, InputId, OrchestrationId, RunId);
+
+impl Column for Option<OrchestrationId> {
+    fn read(row: &Row, name: &'static str) -> Result<Self> {
+        Ok(Option::<String>::read(row, name)?.map(OrchestrationId::new))
+    }
+}
+
+pub(super) fn for_sqlite(sql: Sql, args: &[Arg<'_>]) -> Query<'static, Sqlite, SqliteArguments> {
+    let mut query = sqlx::query(sql.sqlite);
+    for arg in args {
+        query = match arg {
+            Arg::Int(value) => query.bind(*value),
+            Arg::Bool(value) => query.bind(*value),
+            Arg::Text(text) => query.bind(text.as_deref()),
+            Arg::Texts(texts) => query.bind(serde_json::json!(texts).to_string()),
+            Arg::Ints(values) => query.bind(serde_json::json!(values).to_string()),
+        };
+    }
+    query
+}
+
+pub(super) fn for_postgres(sql: Sql, args: &[Arg<'_>]) -> Query<'static, Postgres, PgArguments> {
+    let mut query = sqlx::query(sql.postgres);
+    for arg in args {
+        query = match arg {
+            Arg::Int(value) => query.bind(*value),
+            Arg::Bool(value) => query.bind(*value),
+            Arg::Text(text) => query.bind(text.as_deref()),
+            Arg::Texts(texts) => query.bind(texts.as_slice()),
+            Arg::Ints(values) => query.bind(values.as_slice()),
+        };
+    }
+    query
+}
