@@ -6,4 +6,5 @@ pub mod ids;
 pub mod secret;
 pub mod simulator;
 pub mod storage;
+pub mod telemetry;
 pub mod time;

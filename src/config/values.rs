@@ -75,7 +75,8 @@ pub fn log_filter(text: &str) -> Result<String, String> {
 /// For another scheme, and for PostgreSQL without a user: the driver would make one up.
 pub fn database_url(text: &str) -> Result<(), String> {
     if text.starts_with("sqlite:") {
-        return Ok(());
+        let only_memory = text.contains(":memory:") || text.contains("mode=memory");
+        return if only_memory { Err("must name a file: sqlite://PATH".into()) } else { Ok(()) };
     }
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "postgres" | "postgresql"));
     let url = url.ok_or("must begin with sqlite:// or postgres://")?;
@@ -136,10 +137,10 @@ mod tests {
 
     #[test]
     fn a_database_is_sqlite_or_postgres_with_a_user() {
-        for text in ["sqlite://baton.db", "sqlite::memory:", "postgres://u@h/d", "postgresql:///d?host=/run&user=u"] {
+        for text in ["sqlite://baton.db", "postgres://u@h/d", "postgresql:///d?host=/run&user=u"] {
             assert_eq!(database_url(text), Ok(()), "{text}");
         }
-        for text in ["baton.db", "mysql://u@h/d", "postgres://h/d"] {
+        for text in ["baton.db", "sqlite::memory:", "mysql://u@h/d", "postgres://h/d"] {
             let error = database_url(text).expect_err(text);
             assert!(!error.contains(text), "{error}");
         }
