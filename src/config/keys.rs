@@ -1,0 +1,132 @@
+//! The names of all settings in one list, and what is said about a name that is not in it.
+
+use std::fmt;
+
+use toml::{Table, Value};
+
+/// A setting by its name in the environment and in the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    pub variable: &'static str,
+    pub section: &'static str,
+    pub key: &'static str,
+}
+
+pub const LISTEN: Setting = Setting::new("BATON_LISTEN", "server", "listen");
+pub const PUBLIC_URL: Setting = Setting::new("BATON_PUBLIC_URL", "server", "public_url");
+pub const ADMIN_TOKEN: Setting = Setting::new("BATON_ADMIN_TOKEN", "server", "admin_token");
+pub const DATABASE_URL: Setting = Setting::new("BATON_DATABASE_URL", "storage", "url");
+pub const SIGNING_SECRET: Setting = Setting::new("SLACK_SIGNING_SECRET", "slack", "signing_secret");
+pub const BOT_TOKEN: Setting = Setting::new("SLACK_BOT_TOKEN", "slack", "bot_token");
+pub const SLACK_API_URL: Setting = Setting::new("SLACK_API_URL", "slack", "api_url");
+pub const OZ_API_KEY: Setting = Setting::new("WARP_API_KEY", "oz", "api_key");
+pub const OZ_BASE_URL: Setting = Setting::new("OZ_API_BASE_URL", "oz", "base_url");
+pub const OZ_ENVIRONMENT: Setting = Setting::new("OZ_ENVIRONMENT_ID", "oz", "environment");
+pub const OZ_POLL_INTERVAL: Setting = Setting::new("BATON_OZ_POLL_INTERVAL", "oz", "poll_interval");
+pub const LOG_FILTER: Setting = Setting::new("BATON_LOG", "log", "filter");
+pub const LOG_FORMAT: Setting = Setting::new("BATON_LOG_FORMAT", "log", "format");
+
+const SETTINGS: [Setting; 13] = [
+    LISTEN,
+    PUBLIC_URL,
+    ADMIN_TOKEN,
+    DATABASE_URL,
+    SIGNING_SECRET,
+    BOT_TOKEN,
+    SLACK_API_URL,
+    OZ_API_KEY,
+    OZ_BASE_URL,
+    OZ_ENVIRONMENT,
+    OZ_POLL_INTERVAL,
+    LOG_FILTER,
+    LOG_FORMAT,
+];
+
+/// Settings that a later release will have. Ignoring one would leave its owner in the belief that
+/// it works.
+const LATER: [Setting; 10] = [
+    Setting::new("BATON_ENCRYPTION_KEY", "storage", "encryption_key"),
+    Setting::new("SLACK_CLIENT_ID", "slack", "client_id"),
+    Setting::new("SLACK_CLIENT_SECRET", "slack", "client_secret"),
+    Setting::new("SLACK_APP_TOKEN", "slack", "app_token"),
+    Setting::new("LINEAR_WEBHOOK_SECRET", "linear", "webhook_secret"),
+    Setting::new("LINEAR_CLIENT_ID", "linear", "client_id"),
+    Setting::new("LINEAR_CLIENT_SECRET", "linear", "client_secret"),
+    Setting::new("LINEAR_ACCESS_TOKEN", "linear", "access_token"),
+    Setting::new("LINEAR_API_URL", "linear", "api_url"),
+    Setting::new("BATON_OTLP_ENDPOINT", "telemetry", "otlp_endpoint"),
+];
+
+impl Setting {
+    const fn new(variable: &'static str, section: &'static str, key: &'static str) -> Self {
+        Self { variable, section, key }
+    }
+}
+
+/// As sentences name it: `BATON_LISTEN (server.listen)`.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}.{})", self.variable, self.section, self.key)
+    }
+}
+
+/// A sentence for every variable that is set and has no effect in this release.
+pub fn check_environment(env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let set = |setting: &&Setting| env(setting.variable).is_some_and(|value| !value.is_empty());
+    LATER.iter().filter(set).map(|setting| format!("{setting} is not in this release.")).collect()
+}
+
+/// A sentence for every section and key of the file, routes and policies aside, that is unknown.
+pub fn check_file(file: &Table) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, value) in file {
+        match value {
+            _ if name == "route" || name == "policy" => {}
+            _ if !is_section(&SETTINGS, name) => faults.push(unknown_at_top(name, value)),
+            Value::Table(section) => {
+                let known: Vec<&str> = keys_of(&SETTINGS, name).collect();
+                let later: Vec<&str> = keys_of(&LATER, name).collect();
+                check_keys(&format!("[{name}]"), section, &known, &later, &mut faults);
+            }
+            _ => faults.push(format!("{name} must be a section: [{name}].")),
+        }
+    }
+    faults
+}
+
+/// A sentence for every key of `table` that is neither `known` nor left out because it comes `later`.
+pub fn check_keys(place: &str, table: &Table, known: &[&str], later: &[&str], faults: &mut Vec<String>) {
+    for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
+        faults.push(if later.contains(&key.as_str()) {
+            format!("{place}: {key} is not in this release.")
+        } else {
+            format!("{place}: {key} is not a setting; did you mean {}?", nearest(key, known.iter().copied()))
+        });
+    }
+}
+
+/// The candidate that is fewest keystrokes away.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> &'a str {
+    candidates.min_by_key(|candidate| strsim::damerau_levenshtein(word, candidate)).unwrap_or_default()
+}
+
+fn unknown_at_top(name: &str, value: &Value) -> String {
+    if is_section(&LATER, name) {
+        return format!("[{name}] is not in this release.");
+    }
+    if value.is_table() || value.is_array() {
+        let sections = SETTINGS.iter().map(|setting| setting.section).chain(["route", "policy"]);
+        return format!("[{name}] is not a section; did you mean [{}]?", nearest(name, sections));
+    }
+    let key = nearest(name, SETTINGS.iter().map(|setting| setting.key));
+    let section = SETTINGS.iter().find(|setting| setting.key == key).map_or("", |setting| setting.section);
+    format!("{name} is not a setting; did you mean {section}.{key}?")
+}
+
+fn is_section(settings: &[Setting], name: &str) -> bool {
+    settings.iter().any(|setting| setting.section == name)
+}
+
+fn keys_of<'a>(settings: &'a [Setting], section: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+    settings.iter().filter(move |setting| setting.section == section).map(|setting| setting.key)
+}
