@@ -25,13 +25,18 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Parcel {
     pub effect: Effect,
-    /// For what is said without an orchestration.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conversation: Option<Conversation>,
+    /// Where it was decided; the thread may have been opened since.
+    pub conversation: Conversation,
 }
 
 /// Decides `input` about the orchestration. False when there is no such orchestration.
-pub(super) async fn apply(tx: &mut Tx, id: &OrchestrationId, input: Input, input_id: &InputId, now: Timestamp) -> Result<bool> {
+pub(super) async fn apply(
+    tx: &mut Tx,
+    id: &OrchestrationId,
+    input: Input,
+    input_id: &InputId,
+    now: Timestamp,
+) -> Result<bool> {
     let Some(loaded) = orchestrations::load(tx, id).await? else { return Ok(false) };
     let mut orchestration = loaded.orchestration;
     let before = orchestration.clone();
@@ -45,7 +50,13 @@ pub(super) async fn apply(tx: &mut Tx, id: &OrchestrationId, input: Input, input
 }
 
 /// Writes down a new orchestration with its first decision. False when it is there already.
-pub(super) async fn insert(tx: &mut Tx, orchestration: &Orchestration, decision: Decision, cause: &InputId, now: Timestamp) -> Result<bool> {
+pub(super) async fn insert(
+    tx: &mut Tx,
+    orchestration: &Orchestration,
+    decision: Decision,
+    cause: &InputId,
+    now: Timestamp,
+) -> Result<bool> {
     if !orchestrations::insert(tx, orchestration).await? {
         return Ok(false);
     }
@@ -54,9 +65,15 @@ pub(super) async fn insert(tx: &mut Tx, orchestration: &Orchestration, decision:
 }
 
 /// Something to be said or done without an orchestration.
-pub(super) async fn send_alone(tx: &mut Tx, conversation: &Conversation, effect: Effect, cause: &InputId, now: Timestamp) -> Result<()> {
+pub(super) async fn send_alone(
+    tx: &mut Tx,
+    conversation: &Conversation,
+    effect: Effect,
+    cause: &InputId,
+    now: Timestamp,
+) -> Result<()> {
     let id = DeliveryId::caused_by(&OrchestrationId::new(""), cause, 0);
-    add(tx, None, id, Parcel { effect, conversation: Some(conversation.clone()) }, now).await
+    add(tx, None, id, Parcel { effect, conversation: conversation.clone() }, now).await
 }
 
 async fn record(
@@ -94,12 +111,19 @@ async fn record(
     }
     for (position, effect) in decision.effects.into_iter().enumerate() {
         let delivery = DeliveryId::caused_by(id, cause, position);
-        add(tx, Some(id), delivery, Parcel { effect, conversation: None }, now).await?;
+        let parcel = Parcel { effect, conversation: orchestration.conversation.clone() };
+        add(tx, Some(id), delivery, parcel, now).await?;
     }
     Ok(())
 }
 
-async fn add(tx: &mut Tx, orchestration: Option<&OrchestrationId>, id: DeliveryId, parcel: Parcel, now: Timestamp) -> Result<()> {
+async fn add(
+    tx: &mut Tx,
+    orchestration: Option<&OrchestrationId>,
+    id: DeliveryId,
+    parcel: Parcel,
+    now: Timestamp,
+) -> Result<()> {
     let place = lanes::place(&parcel.effect, orchestration, &id, now);
     let delivery = NewDelivery {
         orchestration: orchestration.cloned(),
@@ -119,10 +143,9 @@ type SeenRun = (crate::ids::RunId, crate::domain::run::RunState, Timestamp);
 
 /// The runs that are known by now, with what was last seen of them.
 fn runs_of(orchestration: &Orchestration) -> impl Iterator<Item = (Slot, SeenRun)> {
-    let parent = orchestration
-        .parent
-        .iter()
-        .filter_map(|parent| Some((Slot::Parent, (parent.run.clone()?, parent.seen.state.clone(), parent.seen.updated_at))));
+    let parent = orchestration.parent.iter().filter_map(|parent| {
+        Some((Slot::Parent, (parent.run.clone()?, parent.seen.state.clone(), parent.seen.updated_at)))
+    });
     let children = orchestration.children.iter().filter_map(|child| {
         Some((Slot::Child(child.number), (child.run.clone()?, child.seen.state.clone(), child.seen.updated_at)))
     });

@@ -61,7 +61,9 @@ impl Carrier<'_> {
                 } else {
                     Some(match self.core.oz.follow_up(run, text, *mode).await? {
                         FollowUp::Taken => taken,
-                        FollowUp::Held => Outcome::FollowUpHeld { text: text.clone(), mode: *mode, message: message.clone() },
+                        FollowUp::Held => {
+                            Outcome::FollowUpHeld { text: text.clone(), mode: *mode, message: message.clone() }
+                        }
                     })
                 }
             }
@@ -79,7 +81,13 @@ impl Carrier<'_> {
         Ok(Brought { outcome })
     }
 
-    async fn start_run(&self, orchestration: &Orchestration, slot: Slot, dispatch: &DispatchId, spec: &RunSpec) -> Result<Outcome, Failure> {
+    async fn start_run(
+        &self,
+        orchestration: &Orchestration,
+        slot: Slot,
+        dispatch: &DispatchId,
+        spec: &RunSpec,
+    ) -> Result<Outcome, Failure> {
         let started = |run| Outcome::RunStarted { run, dispatch: dispatch.clone() };
         if let Some(since) = self.delivery.unsure_since
             && let Some(found) = self.core.oz.find_by_dispatch(spec, since - CLOCKS_DIFFER).await?
@@ -103,12 +111,13 @@ impl Carrier<'_> {
     }
 
     /// What is to be said or shown, and where; none when there is nothing to do any more.
-    async fn talk(&self, effect: &Effect, orchestration: Option<&Orchestration>) -> Result<Option<(Conversation, Talk)>, Failure> {
-        let conversation = match (orchestration, &self.parcel.conversation) {
-            (Some(orchestration), _) => orchestration.conversation.clone(),
-            (None, Some(conversation)) => conversation.clone(),
-            (None, None) => return Ok(None),
-        };
+    async fn talk(
+        &self,
+        effect: &Effect,
+        orchestration: Option<&Orchestration>,
+    ) -> Result<Option<(Conversation, Talk)>, Failure> {
+        let conversation =
+            orchestration.map_or(&self.parcel.conversation, |orchestration| &orchestration.conversation).clone();
         let post = |message: Message, answer| {
             let asker = orchestration?.request.by.clone();
             Some(Talk::Post { message, answer, asker })
@@ -130,21 +139,32 @@ impl Carrier<'_> {
             Effect::Upload { artifact, of } => Some(Talk::File(self.file(artifact, of).await?)),
             Effect::UploadTranscript { run, of } => {
                 let download = self.core.oz.transcript(run).await?;
-                let name = format!("transcript-{}.{}", short(run.as_str()), extension(&download.mime_type).unwrap_or("txt"));
-                Some(Talk::File(File { title: format!("Transcript of {of}"), name, mime_type: download.mime_type, bytes: download.bytes }))
+                let name =
+                    format!("transcript-{}.{}", short(run.as_str()), extension(&download.mime_type).unwrap_or("txt"));
+                Some(Talk::File(File {
+                    title: format!("Transcript of {of}"),
+                    name,
+                    mime_type: download.mime_type,
+                    bytes: download.bytes,
+                }))
             }
             Effect::ReadThread { message } => Some(Talk::ReadThread { message: message.clone() }),
             Effect::OpenForm { form, answer, to } => {
                 let choices = choices::kept(&self.core.store).await.map_err(store_failed)?;
                 Some(Talk::OpenForm { form: form.clone(), to: to.clone(), answer: answer.clone(), choices })
             }
-            Effect::StartRun { .. } | Effect::FollowUp { .. } | Effect::CancelRun { .. } | Effect::ReadRun { .. } | Effect::LookInto { .. } => None,
+            Effect::StartRun { .. }
+            | Effect::FollowUp { .. }
+            | Effect::CancelRun { .. }
+            | Effect::ReadRun { .. }
+            | Effect::LookInto { .. } => None,
         };
         Ok(talk.map(|talk| (conversation, talk)))
     }
 
     async fn errand(&self, conversation: Conversation, talk: Talk) -> Result<Option<Outcome>, Failure> {
-        let errand = Errand { delivery: self.delivery.id.clone(), unsure_since: self.delivery.unsure_since, conversation, talk };
+        let errand =
+            Errand { delivery: self.delivery.id.clone(), unsure_since: self.delivery.unsure_since, conversation, talk };
         let carried = self.core.carry_out(&errand).await?;
         let post = match &self.parcel.effect {
             Effect::PostBoard { .. } => Some(PostKey::board()),
@@ -160,43 +180,48 @@ impl Carrier<'_> {
 
     async fn file(&self, artifact: &Artifact, of: &str) -> Result<File, Failure> {
         let uid = match artifact {
-            Artifact::Plan { artifact: Some(uid), .. } | Artifact::Screenshot { artifact: uid, .. } | Artifact::File { artifact: uid, .. } => uid,
+            Artifact::Plan { artifact: Some(uid), .. }
+            | Artifact::Screenshot { artifact: uid, .. }
+            | Artifact::File { artifact: uid, .. } => uid,
             Artifact::Plan { artifact: None, .. } | Artifact::PullRequest { .. } | Artifact::Reference { .. } => {
                 return Err(Failure::Refused(Problem::new("nothing_to_fetch")));
             }
         };
         let download = self.core.oz.artifact(uid).await?;
-        Ok(File { name: file_name(artifact, uid), title: file_title(artifact, of), mime_type: download.mime_type, bytes: download.bytes })
+        Ok(File {
+            name: file_name(artifact, uid),
+            title: file_title(artifact, of),
+            mime_type: download.mime_type,
+            bytes: download.bytes,
+        })
     }
 }
 
-impl Core {
-    /// The paces that a delivery has to keep, over all replicas.
-    pub(super) async fn paces(&self, parcel: &Parcel, orchestration: Option<&OrchestrationId>) -> Result<Vec<Pace>> {
-        Ok(match &parcel.effect {
-            Effect::StartRun { .. } => vec![Call::Create.pace()],
-            Effect::FollowUp { .. } => vec![Call::FollowUp.pace()],
-            Effect::CancelRun { .. } => vec![Call::Cancel.pace()],
-            Effect::ReadRun { .. } | Effect::LookInto { .. } => vec![Call::Read.pace()],
-            effect => {
-                let conversation = match (orchestration, &parcel.conversation) {
-                    (_, Some(conversation)) => Some(conversation.clone()),
-                    (Some(id), None) => orchestrations::place(&self.store, id).await?,
-                    (None, None) => None,
-                };
-                let Some(conversation) = conversation else { return Ok(Vec::new()) };
-                let mut paces = slack::limits::paces(&conversation.workspace, &conversation.place, call(effect));
-                if let (Effect::ShowBoard, Some(id)) = (effect, orchestration) {
-                    paces.push(Pace { key: format!("board:{id}"), interval: BOARD, burst: 1 });
-                }
-                match effect {
-                    Effect::Upload { .. } => paces.push(Call::Artifact.pace()),
-                    Effect::UploadTranscript { .. } => paces.push(Call::Transcript.pace()),
-                    _ => {}
-                }
-                paces
-            }
-        })
+/// The paces that a delivery has to keep, over all replicas.
+pub(super) fn paces(parcel: &Parcel, orchestration: Option<&OrchestrationId>) -> Vec<Pace> {
+    use slack::limits::Call as Talk;
+    let Conversation { workspace, place, .. } = &parcel.conversation;
+    let talk = |call| slack::limits::paces(workspace, place, call);
+    let with = |mut paces: Vec<Pace>, more: Pace| {
+        paces.push(more);
+        paces
+    };
+    match (&parcel.effect, orchestration) {
+        (Effect::PostBoard { .. } | Effect::Say { .. }, _) => talk(Talk::Post),
+        (Effect::ShowBoard, Some(id)) => {
+            with(talk(Talk::Edit), Pace { key: format!("board:{id}"), interval: BOARD, burst: 1 })
+        }
+        (Effect::ShowBoard | Effect::Edit { .. }, _) => talk(Talk::Edit),
+        (Effect::SayPrivately { .. }, _) => talk(Talk::Private),
+        (Effect::React { .. }, _) => talk(Talk::React),
+        (Effect::ReadThread { .. }, _) => talk(Talk::ReadThread),
+        (Effect::OpenForm { .. }, _) => talk(Talk::OpenForm),
+        (Effect::Upload { .. }, _) => with(talk(Talk::File), Call::Artifact.pace()),
+        (Effect::UploadTranscript { .. }, _) => with(talk(Talk::File), Call::Transcript.pace()),
+        (Effect::StartRun { .. }, _) => vec![Call::Create.pace()],
+        (Effect::FollowUp { .. }, _) => vec![Call::FollowUp.pace()],
+        (Effect::CancelRun { .. }, _) => vec![Call::Cancel.pace()],
+        (Effect::ReadRun { .. } | Effect::LookInto { .. }, _) => vec![Call::Read.pace()],
     }
 }
 
@@ -207,10 +232,12 @@ fn wants(orchestration: &Orchestration, slot: Slot, dispatch: &DispatchId) -> bo
     }
     let current = |attempt| *dispatch == DispatchId::of(&orchestration.id, &slot.to_string(), attempt);
     match slot {
-        Slot::Parent => orchestration.parent.as_ref().is_some_and(|parent| parent.run.is_none() && current(parent.attempt)),
-        Slot::Child(number) => {
-            orchestration.child(number).is_some_and(|child| child.state == ChildState::Starting && current(child.attempt))
+        Slot::Parent => {
+            orchestration.parent.as_ref().is_some_and(|parent| parent.run.is_none() && current(parent.attempt))
         }
+        Slot::Child(number) => orchestration
+            .child(number)
+            .is_some_and(|child| child.state == ChildState::Starting && current(child.attempt)),
     }
 }
 
@@ -233,9 +260,15 @@ fn file_name(artifact: &Artifact, uid: &str) -> String {
         Artifact::Screenshot { mime_type, .. } => format!("screenshot-{uid}.{}", extension(mime_type).unwrap_or("png")),
         Artifact::File { filename, .. } => {
             let path = Path::new(filename);
-            let part = |part: Option<&std::ffi::OsStr>| part.and_then(std::ffi::OsStr::to_str).unwrap_or_default().to_owned();
+            let part =
+                |part: Option<&std::ffi::OsStr>| part.and_then(std::ffi::OsStr::to_str).unwrap_or_default().to_owned();
             let (stem, extension) = (part(path.file_stem()), part(path.extension()));
-            let clean = |text: &str| text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')).take(60).collect::<String>();
+            let clean = |text: &str| {
+                text.chars()
+                    .filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                    .take(60)
+                    .collect::<String>()
+            };
             match clean(&extension) {
                 extension if extension.is_empty() => format!("{}-{uid}", clean(&stem)),
                 extension => format!("{}-{uid}.{extension}", clean(&stem)),

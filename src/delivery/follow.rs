@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -69,7 +69,7 @@ impl Follow {
     /// When the next sweep is due. News of our own brings the pace back.
     fn next(&self, now: Timestamp) -> Timestamp {
         let mut state = self.lock();
-        if state.quiet > QUIET && self.core.runs_have_moved() {
+        if state.quiet > QUIET && self.core.moved.since_last_sweep.swap(false, Ordering::Relaxed) {
             state.quiet = 0;
             state.next = state.next.min(now + self.poll_interval);
         }
@@ -148,7 +148,9 @@ impl Follow {
             self.pace().await;
             match self.core.oz.get(&known.run).await {
                 Ok(report) => reports.push(report),
-                Err(failure) => tracing::warn!(run.id = %known.run, problem = %failure.problem().code, "a silent run could not be asked for"),
+                Err(failure) => {
+                    tracing::warn!(run.id = %known.run, problem = %failure.problem().code, "a silent run could not be asked for")
+                }
             }
         }
         let mut state = self.lock();
@@ -184,7 +186,16 @@ impl Follow {
                 apply(&mut tx, &orchestration, Input::Progress(report.clone()), &input_id, now).await?;
                 if let Some(known) = runs::find(&mut tx, &report.run).await? {
                     let working = report.state.is_working();
-                    runs::put(&mut tx, &report.run, &orchestration, known.slot, &report.state, report.updated_at, working).await?;
+                    runs::put(
+                        &mut tx,
+                        &report.run,
+                        &orchestration,
+                        known.slot,
+                        &report.state,
+                        report.updated_at,
+                        working,
+                    )
+                    .await?;
                     changed += 1;
                 }
             }

@@ -88,14 +88,22 @@ impl Inbox {
     }
 
     /// Returns a word for logs and metrics.
-    async fn decide(&self, tx: &mut Tx, event: &TakenEvent, us: &slack::Identity, now: Timestamp) -> Result<&'static str> {
+    async fn decide(
+        &self,
+        tx: &mut Tx,
+        event: &TakenEvent,
+        us: &slack::inbound::Identity,
+        now: Timestamp,
+    ) -> Result<&'static str> {
         match slack::inbound::read(&event.kind, &event.body, us) {
             Event::Ignored(why) => Ok(why),
             Event::Uninstalled { .. } => {
                 tracing::warn!("Baton was removed from the Slack workspace, or its token was revoked");
                 Ok("uninstalled")
             }
-            Event::Act(act) => Acting { core: &self.core, tx, cause: InputId::new(format!("event:{}", event.id)), now }.act(*act).await,
+            Event::Act(act) => {
+                Acting { core: &self.core, tx, cause: InputId::new(format!("event:{}", event.id)), now }.act(*act).await
+            }
         }
     }
 }
@@ -115,10 +123,12 @@ impl Acting<'_> {
         let from = From { actor, conversation, answer };
         match (deed, here) {
             (Deed::Slash { verb, text }, _) => self.command(from, parse::slash(verb, &text), None).await,
-            (Deed::Mention { text, message }, Some(id)) | (Deed::Direct { text, message }, Some(id)) => match parse::mention(&text) {
-                Some(command) => self.input(&id, asked(&from, command, Some(message))).await,
-                None => self.input(&id, reply(from, text, message, false)).await,
-            },
+            (Deed::Mention { text, message }, Some(id)) | (Deed::Direct { text, message }, Some(id)) => {
+                match parse::mention(&text) {
+                    Some(command) => self.input(&id, asked(&from, command, Some(message))).await,
+                    None => self.input(&id, reply(from, text, message, false)).await,
+                }
+            }
             (Deed::Mention { text, message }, None) | (Deed::Direct { text, message }, None) => {
                 let command = parse::mention(&text).unwrap_or_else(|| parse::start(Verb::Orchestrate, &text));
                 self.command(from, command, Some(message)).await
@@ -127,7 +137,8 @@ impl Acting<'_> {
             (Deed::Correction { text, message }, Some(id)) => self.input(&id, reply(from, text, message, true)).await,
             (Deed::Remark { .. } | Deed::Correction { .. }, None) => Ok("not about an orchestration"),
             (Deed::Shortcut { .. }, Some(_)) => {
-                self.tell(&from, answers::warning("This thread already has an orchestration. Reply in it to go on.")).await
+                self.tell(&from, answers::warning("This thread already has an orchestration. Reply in it to go on."))
+                    .await
             }
             (Deed::Shortcut { text, message }, None) => {
                 let ask = Ask { task: text, ..Ask::default() };
@@ -162,15 +173,24 @@ impl Acting<'_> {
             Command::Help => self.tell(&from, answers::help()).await,
             Command::Wrong(sentence) => self.tell(&from, answers::warning(sentence)).await,
             Command::List => {
-                let filter = orchestrations::Filter { workspace: Some(from.conversation.workspace.clone()), place: None, open_only: false, limit: LISTED };
+                let filter = orchestrations::Filter {
+                    workspace: Some(from.conversation.workspace.clone()),
+                    place: None,
+                    open_only: false,
+                    limit: LISTED,
+                };
                 let list = orchestrations::list(&self.core.store, &filter).await?;
                 self.tell(&from, answers::listed(&list.iter().map(line).collect::<Vec<_>>())).await
             }
             Command::Status(Some(id)) | Command::Stop(Some(id)) if !self.is_ours(&from, &id).await? => {
                 self.tell(&from, answers::warning(format!("There is no orchestration {id} in this workspace."))).await
             }
-            Command::Status(Some(id)) => self.input(&OrchestrationId::new(id), asked(&from, Command::Status(None), None)).await,
-            Command::Stop(Some(id)) => self.input(&OrchestrationId::new(id), asked(&from, Command::Stop(None), None)).await,
+            Command::Status(Some(id)) => {
+                self.input(&OrchestrationId::new(id), asked(&from, Command::Status(None), None)).await
+            }
+            Command::Stop(Some(id)) => {
+                self.input(&OrchestrationId::new(id), asked(&from, Command::Stop(None), None)).await
+            }
             Command::Status(None) => {
                 let open = orchestrations::open_in(self.tx, &from.conversation.place_key()).await?;
                 match open.as_slice() {
@@ -191,12 +211,23 @@ impl Acting<'_> {
                 }
             }
             Command::Show { .. } | Command::Retry(_) | Command::Why | Command::Approve { .. } => {
-                self.tell(&from, answers::warning("There is no orchestration in this thread. Say that in the thread of one.")).await
+                self.tell(
+                    &from,
+                    answers::warning("There is no orchestration in this thread. Say that in the thread of one."),
+                )
+                .await
             }
         }
     }
 
-    async fn start(&mut self, from: From, verb: Verb, ask: Ask, message: Option<String>, gather: bool) -> Result<&'static str> {
+    async fn start(
+        &mut self,
+        from: From,
+        verb: Verb,
+        ask: Ask,
+        message: Option<String>,
+        gather: bool,
+    ) -> Result<&'static str> {
         let From { actor, mut conversation, answer } = from.clone();
         let gather = gather && conversation.thread.is_some() && conversation.thread != message;
         if conversation.thread.is_none() {
@@ -239,7 +270,8 @@ impl Acting<'_> {
             }
             Filled::RequestChanges { ref about, .. } | Filled::Reject { ref about, .. } => {
                 let Some(about) = About::parse(about) else { return Ok("not one of our forms") };
-                let input = Input::Submitted { actor: from.actor.clone(), filled: filled.clone(), answer: from.answer.clone() };
+                let input =
+                    Input::Submitted { actor: from.actor.clone(), filled: filled.clone(), answer: from.answer.clone() };
                 self.input_from(&about.orchestration, &from, input).await
             }
         }
@@ -247,7 +279,11 @@ impl Acting<'_> {
 
     /// A press or a form names its orchestration: it has to be one of the same workspace.
     async fn input_from(&mut self, id: &OrchestrationId, from: &From, input: Input) -> Result<&'static str> {
-        if self.is_ours(from, id.as_str()).await? { self.input(id, input).await } else { Ok("not about an orchestration") }
+        if self.is_ours(from, id.as_str()).await? {
+            self.input(id, input).await
+        } else {
+            Ok("not about an orchestration")
+        }
     }
 
     async fn is_ours(&mut self, from: &From, id: &str) -> Result<bool> {

@@ -23,7 +23,12 @@ pub(super) struct Place {
     pub expires_at: Option<Timestamp>,
 }
 
-pub(super) fn place(effect: &Effect, orchestration: Option<&OrchestrationId>, id: &DeliveryId, now: Timestamp) -> Place {
+pub(super) fn place(
+    effect: &Effect,
+    orchestration: Option<&OrchestrationId>,
+    id: &DeliveryId,
+    now: Timestamp,
+) -> Place {
     let owner = orchestration.map_or_else(|| id.to_string(), ToString::to_string);
     let run = |slot: &Slot| format!("run:{owner}:{slot}");
     // What is said keeps its order. The board is edited beside it, and private answers and reactions
@@ -31,11 +36,15 @@ pub(super) fn place(effect: &Effect, orchestration: Option<&OrchestrationId>, id
     let talk = format!("talk:{owner}");
     let alone = format!("alone:{id}");
     let (lane, urgent, life) = match effect {
-        Effect::StartRun { slot, .. } | Effect::FollowUp { slot, .. } | Effect::CancelRun { slot, .. } => (run(slot), true, None),
+        Effect::StartRun { slot, .. } | Effect::FollowUp { slot, .. } | Effect::CancelRun { slot, .. } => {
+            (run(slot), true, None)
+        }
         Effect::ReadRun { slot, .. } => (run(slot), false, None),
         Effect::LookInto { .. } => (alone, false, Some(PRIVATE)),
         Effect::PostBoard { .. } => (talk, true, None),
-        Effect::Say { .. } | Effect::Edit { .. } | Effect::Upload { .. } | Effect::UploadTranscript { .. } => (talk, false, None),
+        Effect::Say { .. } | Effect::Edit { .. } | Effect::Upload { .. } | Effect::UploadTranscript { .. } => {
+            (talk, false, None)
+        }
         Effect::ReadThread { .. } => (talk, true, None),
         Effect::ShowBoard => (format!("board:{owner}"), false, None),
         Effect::SayPrivately { .. } => (alone, true, Some(PRIVATE)),

@@ -19,7 +19,10 @@ mod retry;
 mod timers;
 mod work;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
@@ -30,9 +33,14 @@ pub use outbox::Outbox;
 pub use timers::Timers;
 
 use crate::{
-    domain::{errand::{Carried, Errand}, actor::Platform, failure::{Failure, Problem}, route::Routes},
+    domain::{
+        actor::Platform,
+        errand::{Carried, Errand},
+        failure::{Failure, Problem},
+        route::Routes,
+    },
     oz::Oz,
-    slack::{Identity, Slack},
+    slack::{client::Slack, inbound::Identity},
     storage::{Store, StoreError, kept},
     telemetry::Metrics,
     time::Clock,
@@ -55,8 +63,8 @@ pub struct Core {
     pub metrics: Metrics,
     /// Tells replicas apart in leases.
     pub replica: String,
-    /// A run was started or told something: its progress will be worth asking for.
-    pub runs_moved: Notify,
+    /// A run was started or told something: its progress is worth asking for.
+    moved: Moved,
     slack_identity: OnceCell<Identity>,
 }
 
@@ -72,6 +80,12 @@ pub struct Parts {
     pub metrics: Metrics,
 }
 
+#[derive(Debug, Default)]
+struct Moved {
+    since_last_sweep: AtomicBool,
+    hint: Notify,
+}
+
 /// Where the identity that Slack told us is kept, so that a start does not need Slack.
 const SLACK_IDENTITY: &str = "slack.identity";
 
@@ -80,7 +94,23 @@ impl Core {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, clock, routes, slack, oz, pages, metrics } = parts;
         let replica = uuid::Uuid::new_v4().simple().to_string();
-        Self { store, clock, routes, slack, oz, pages, metrics, replica, runs_moved: Notify::new(), slack_identity: OnceCell::new() }
+        Self {
+            store,
+            clock,
+            routes,
+            slack,
+            oz,
+            pages,
+            metrics,
+            replica,
+            moved: Moved::default(),
+            slack_identity: OnceCell::new(),
+        }
+    }
+
+    fn runs_moved(&self) {
+        self.moved.since_last_sweep.store(true, Ordering::Relaxed);
+        self.moved.hint.notify_one();
     }
 
     /// Who we are in Slack: asked once, then kept. None while neither Slack nor the store can tell.
@@ -90,6 +120,7 @@ impl Core {
         }
         let identity = match self.slack.identity().await {
             Ok(identity) => {
+                let identity = identity.clone();
                 let json = serde_json::to_string(&identity).unwrap_or_default();
                 let mut tx = self.store.begin("keep identity").await?;
                 kept::put(&mut tx, SLACK_IDENTITY, &json, self.clock.now()).await?;
@@ -150,7 +181,7 @@ impl Workers {
             work::until(&core.clock, &stop, "inbox", queue(&wakes.inbox), &beat, || inbox.run_once()),
             outbox.run(&stop, &beat),
             work::until(&core.clock, &stop, "timers", queue(&wakes.timers), &beat, || timers.run_once()),
-            work::until(&core.clock, &stop, "follow", queue(&core.runs_moved), &beat, || follow.run_once()),
+            work::until(&core.clock, &stop, "follow", queue(&core.moved.hint), &beat, || follow.run_once()),
             work::until(&core.clock, &stop, "choices", rarely, &beat, || choices::run_once(&core)),
             work::until(&core.clock, &stop, "retention", rarely, &beat, || retention::run_once(&core)),
         );

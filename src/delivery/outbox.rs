@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Core, Result,
     apply::{Parcel, apply},
-    carry::{Brought, Carrier},
+    carry::{Brought, Carrier, paces},
     lanes, retry,
     work::{Beat, POLL, Round},
 };
@@ -24,7 +24,7 @@ use crate::{
     ids::InputId,
     storage::{
         outbox::{self, Claimed, Sure},
-        paces,
+        paces as buckets,
     },
     time::Timestamp,
 };
@@ -101,7 +101,9 @@ impl Outbox {
 fn report(ended: std::result::Result<Result<()>, tokio::task::JoinError>) {
     match ended {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "a delivery could not be settled; it is repeated when its lease ends"),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a delivery could not be settled; it is repeated when its lease ends")
+        }
         Err(error) => tracing::error!(%error, "a delivery panicked; it is repeated when its lease ends"),
     }
 }
@@ -121,11 +123,11 @@ async fn claim(core: &Core, limit: usize) -> Result<(Vec<(Claimed, Option<Parcel
     'deliveries: for delivery in outbox::claim(&mut tx, now, LEASE, u32::try_from(limit).unwrap_or(1)).await? {
         let parcel: Option<Parcel> = serde_json::from_str(&delivery.effect).ok();
         let paces = match &parcel {
-            Some(parcel) => core.paces(parcel, delivery.orchestration.as_ref()).await?,
+            Some(parcel) => paces(parcel, delivery.orchestration.as_ref()),
             None => Vec::new(),
         };
         for pace in paces {
-            let allowed = paces::take(&mut tx, &pace.key, now, pace.interval, pace.burst).await?;
+            let allowed = buckets::take(&mut tx, &pace.key, now, pace.interval, pace.burst).await?;
             if let Some(at) = allowed {
                 let turn = queues.get(&pace.key).map_or(at, |last| *last + pace.interval);
                 outbox::wait(&mut tx, &delivery.id, &delivery.token, turn).await?;
@@ -151,9 +153,12 @@ async fn deliver(core: Arc<Core>, (delivery, parcel): (Claimed, Option<Parcel>))
     let result = if delivery.expires_at.is_some_and(|expires_at| expires_at < now) {
         Err(Failure::Gone(Problem::new("expired")))
     } else {
-        let attempt = Carrier { core: &core, delivery: &delivery, parcel: &parcel }.attempt();
+        let carrier = Carrier { core: &core, delivery: &delivery, parcel: &parcel };
+        let attempt = carrier.attempt();
         // An attempt that hangs may have had its effect.
-        tokio::time::timeout(LONGEST_ATTEMPT, attempt).await.unwrap_or_else(|_| Err(Failure::Ambiguous(Problem::new("timeout"))))
+        tokio::time::timeout(LONGEST_ATTEMPT, attempt)
+            .await
+            .unwrap_or_else(|_| Err(Failure::Ambiguous(Problem::new("timeout"))))
     };
     let word = match &result {
         Ok(_) => "done",
@@ -179,7 +184,12 @@ async fn deliver(core: Arc<Core>, (delivery, parcel): (Claimed, Option<Parcel>))
 }
 
 /// Writes down what an attempt came to, with the decision on it.
-async fn settle(core: &Core, delivery: &Claimed, parcel: Parcel, result: std::result::Result<Brought, Failure>) -> Result<()> {
+async fn settle(
+    core: &Core,
+    delivery: &Claimed,
+    parcel: Parcel,
+    result: std::result::Result<Brought, Failure>,
+) -> Result<()> {
     let now = core.clock.now();
     let effect = &parcel.effect;
     let mut tx = core.store.begin("settle a delivery").await?;
@@ -199,12 +209,13 @@ async fn settle(core: &Core, delivery: &Claimed, parcel: Parcel, result: std::re
             match retry::next(effect, failure, delivery.attempt, now.since(delivery.created_at)) {
                 retry::Next::Again { after, sure } => {
                     if limited {
-                        for pace in core.paces(&parcel, delivery.orchestration.as_ref()).await? {
-                            paces::hold(&mut tx, &pace.key, now + after).await?;
+                        for pace in paces(&parcel, delivery.orchestration.as_ref()) {
+                            buckets::hold(&mut tx, &pace.key, now + after).await?;
                         }
                     }
                     let sure = if matches!(sure, Sure::NoEffect) { Sure::NoEffect } else { Sure::Unknown };
-                    if !outbox::put_back(&mut tx, &delivery.id, &delivery.token, now + after, sure, Some(&code)).await? {
+                    if !outbox::put_back(&mut tx, &delivery.id, &delivery.token, now + after, sure, Some(&code)).await?
+                    {
                         return lease_lost(delivery);
                     }
                     None
@@ -231,7 +242,7 @@ async fn settle(core: &Core, delivery: &Claimed, parcel: Parcel, result: std::re
     }
     tx.commit().await?;
     if matches!(effect, Effect::StartRun { .. } | Effect::FollowUp { .. } | Effect::CancelRun { .. }) {
-        core.runs_moved.notify_one();
+        core.runs_moved();
     }
     Ok(())
 }
@@ -245,9 +256,10 @@ fn lease_lost(delivery: &Claimed) -> Result<()> {
 const fn slot_and_purpose(effect: &Effect) -> (Slot, Purpose) {
     match effect {
         Effect::FollowUp { slot, purpose, .. } => (*slot, *purpose),
-        Effect::StartRun { slot, .. } | Effect::CancelRun { slot, .. } | Effect::ReadRun { slot, .. } | Effect::LookInto { slot, .. } => {
-            (*slot, Purpose::None)
-        }
+        Effect::StartRun { slot, .. }
+        | Effect::CancelRun { slot, .. }
+        | Effect::ReadRun { slot, .. }
+        | Effect::LookInto { slot, .. } => (*slot, Purpose::None),
         Effect::PostBoard { .. }
         | Effect::ShowBoard
         | Effect::Say { .. }
@@ -275,7 +287,11 @@ fn failed_effect(effect: &Effect) -> Option<FailedEffect> {
         Effect::Upload { artifact, of } => FailedEffect::Upload { name: super::carry::file_title(artifact, of) },
         Effect::UploadTranscript { of, .. } => FailedEffect::Upload { name: format!("transcript of {of}") },
         Effect::Say { .. } | Effect::Edit { .. } => FailedEffect::Say,
-        Effect::ShowBoard | Effect::SayPrivately { .. } | Effect::React { .. } | Effect::LookInto { .. } | Effect::OpenForm { .. } => {
+        Effect::ShowBoard
+        | Effect::SayPrivately { .. }
+        | Effect::React { .. }
+        | Effect::LookInto { .. }
+        | Effect::OpenForm { .. } => {
             return None;
         }
     })

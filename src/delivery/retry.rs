@@ -17,9 +17,15 @@ const DELAYS: [u64; 8] = [1, 2, 4, 8, 15, 30, 60, 120];
 /// What to do after a failed attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    Again { after: Duration, sure: Sure },
+    Again {
+        after: Duration,
+        sure: Sure,
+    },
     /// It is over. `park` when an operator can usefully send it again.
-    GiveUp { problem: Problem, park: bool },
+    GiveUp {
+        problem: Problem,
+        park: bool,
+    },
 }
 
 /// `attempt` counts from 1; `age` is how long the delivery has existed.
@@ -32,7 +38,11 @@ pub(super) fn next(effect: &Effect, failure: Failure, attempt: u32, age: Duratio
         }
         Failure::Ambiguous(_) if patient => Next::Again { after: delay, sure: Sure::Unknown },
         Failure::Transient { problem, .. } | Failure::Ambiguous(problem) => {
-            let problem = if problem.url.is_none() && problem.detail.is_none() { Problem::new(problems::GAVE_UP) } else { problem };
+            let problem = if problem.url.is_none() && problem.detail.is_none() {
+                Problem::new(problems::GAVE_UP)
+            } else {
+                problem
+            };
             Next::GiveUp { problem, park: can_be_sent_again(effect) }
         }
         // An operator repairs the credentials and sends it again.
@@ -87,8 +97,14 @@ mod tests {
         assert_eq!(late, Next::Again { after: Duration::from_secs(120), sure: Sure::Unknown });
         let given_up = next(&say, Failure::Ambiguous(problem()), 99, old);
         assert_eq!(given_up, Next::GiveUp { problem: Problem::new(problems::GAVE_UP), park: true });
-        assert_eq!(next(&react, Failure::Refused(problem()), 1, young), Next::GiveUp { problem: problem(), park: false });
-        assert_eq!(next(&say, Failure::Unauthorized(problem()), 1, young), Next::GiveUp { problem: problem(), park: true });
+        assert_eq!(
+            next(&react, Failure::Refused(problem()), 1, young),
+            Next::GiveUp { problem: problem(), park: false }
+        );
+        assert_eq!(
+            next(&say, Failure::Unauthorized(problem()), 1, young),
+            Next::GiveUp { problem: problem(), park: true }
+        );
         assert_eq!(next(&say, Failure::Gone(problem()), 1, young), Next::GiveUp { problem: problem(), park: false });
     }
 }

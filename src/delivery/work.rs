@@ -38,8 +38,14 @@ pub(super) struct Wake<'a> {
 }
 
 /// Runs `round` again and again until `stop`.
-pub(super) async fn until<F, R>(clock: &Clock, stop: &CancellationToken, name: &'static str, wake: Wake<'_>, beat: &Beat, round: F)
-where
+pub(super) async fn until<F, R>(
+    clock: &Clock,
+    stop: &CancellationToken,
+    name: &'static str,
+    wake: Wake<'_>,
+    beat: &Beat,
+    round: F,
+) where
     F: Fn() -> R,
     R: Future<Output = Result<Round>>,
 {

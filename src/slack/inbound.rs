@@ -4,6 +4,7 @@
 //! described at <https://docs.slack.dev/reference/events> and
 //! <https://docs.slack.dev/reference/interaction-payloads>. Called by the inbox worker.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -20,7 +21,7 @@ use crate::domain::{
 };
 
 /// Who we are in the workspace, as `auth.test` tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The team, or the enterprise of an org-wide install.
     pub workspace: String,

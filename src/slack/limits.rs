@@ -4,30 +4,34 @@
 
 use std::time::Duration;
 
-use crate::domain::errand::Talk;
+use crate::pace::Pace;
 
-/// One bucket: `burst` at once, then one each `interval`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pace {
-    pub key: String,
-    pub interval: Duration,
-    pub burst: u32,
+/// What is asked of Slack, as far as its limits tell things apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Post,
+    Edit,
+    Private,
+    React,
+    File,
+    ReadThread,
+    OpenForm,
 }
 
-/// The buckets that carrying out `talk` in `place` takes from, one token each.
+/// The buckets that `call` takes from, one token each.
 #[must_use]
-pub fn paces(workspace: &str, place: &str, talk: &Talk) -> Vec<Pace> {
+pub fn paces(workspace: &str, place: &str, call: Call) -> Vec<Pace> {
     let tier = |method: &str, tier: Tier| tier.pace(format!("slack:{workspace}:{method}"));
     // However it gets there, a channel takes one message a second, and forgives a few.
     let channel = Pace { key: format!("slack:{workspace}:post:{place}"), interval: Duration::from_secs(1), burst: 3 };
-    match talk {
-        Talk::Post { .. } => vec![channel],
-        Talk::Edit { .. } => vec![tier("chat.update", Tier::Three)],
-        Talk::Private { .. } => vec![tier("chat.postEphemeral", Tier::Four)],
-        Talk::React { .. } => vec![tier("reactions.add", Tier::Three)],
-        Talk::File(_) => vec![channel, tier("files.completeUploadExternal", Tier::Four)],
-        Talk::ReadThread { .. } => vec![tier("conversations.replies", Tier::Three)],
-        Talk::OpenForm { .. } => vec![tier("views.open", Tier::Four)],
+    match call {
+        Call::Post => vec![channel],
+        Call::Edit => vec![tier("chat.update", Tier::Three)],
+        Call::Private => vec![tier("chat.postEphemeral", Tier::Four)],
+        Call::React => vec![tier("reactions.add", Tier::Three)],
+        Call::File => vec![channel, tier("files.completeUploadExternal", Tier::Four)],
+        Call::ReadThread => vec![tier("conversations.replies", Tier::Three)],
+        Call::OpenForm => vec![tier("views.open", Tier::Four)],
     }
 }
 
@@ -52,16 +56,12 @@ impl Tier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{effect::Reaction, errand::File, message::Message};
 
     #[test]
     fn posts_are_paced_by_channel_and_edits_by_workspace() {
-        let edit = Talk::Edit { id: "1.0".into(), message: Message::default() };
-        assert_eq!(paces("T1", "C1", &edit), paces("T1", "C2", &edit));
-        let file = File { name: "a".into(), title: "a".into(), mime_type: "text/plain".into(), bytes: Vec::new() };
-        let file = paces("T1", "C1", &Talk::File(file));
+        assert_eq!(paces("T1", "C1", Call::Edit), paces("T1", "C2", Call::Edit));
+        let file = paces("T1", "C1", Call::File);
         assert_eq!(file[0], Pace { key: "slack:T1:post:C1".into(), interval: Duration::from_secs(1), burst: 3 });
-        let reaction = paces("T1", "C1", &Talk::React { message: "1.0".into(), reaction: Reaction::Stored });
-        assert_eq!(reaction[0].interval, Duration::from_millis(1_200));
+        assert_eq!(paces("T1", "C1", Call::React)[0].interval, Duration::from_millis(1_200));
     }
 }
