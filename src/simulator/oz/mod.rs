@@ -7,10 +7,12 @@
 mod api;
 mod catalogue;
 mod create;
+mod knobs;
 mod list;
 mod pages;
 mod picture;
 mod problem;
+mod revision;
 mod run;
 mod script;
 mod task;
@@ -46,8 +48,8 @@ use self::{
     world::{New, World},
 };
 pub use self::{
+    knobs::Knobs,
     run::{Ending, Mode, RunView, State},
-    world::Knobs,
 };
 use super::{
     faults::{Call, Faults},

@@ -65,7 +65,8 @@ pub fn run(world: &World, run: &Run, in_session: bool) -> Markup {
             }
         }
     };
-    page(&run.title, &body)
+    // A page with a form must not take away what is being typed.
+    page(&run.title, run.state.is_working() && !in_session, &body)
 }
 
 pub fn pull(world: &World, number: usize, run: &Run, branch: &str) -> Markup {
@@ -76,15 +77,15 @@ pub fn pull(world: &World, number: usize, run: &Run, branch: &str) -> Markup {
         h2 { "Description" }
         div.said { (run.prompt) }
     };
-    page(&format!("{} #{number}", run.title), &body)
+    page(&format!("{} #{number}", run.title), false, &body)
 }
 
 pub fn plan(title: &str, content: &str) -> Markup {
-    page(title, &html! { div.said { (content) } })
+    page(title, false, &html! { div.said { (content) } })
 }
 
 pub fn nothing() -> Markup {
-    page("Nothing here", &html! { p { "The simulated Oz forgets everything when it ends." } })
+    page("Nothing here", false, &html! { p { "The simulated Oz forgets everything when it ends." } })
 }
 
 fn made(world: &World, uid: &str, made: &Made) -> Markup {
@@ -102,13 +103,14 @@ fn made(world: &World, uid: &str, made: &Made) -> Markup {
     }
 }
 
-fn page(title: &str, body: &Markup) -> Markup {
+fn page(title: &str, reloads: bool, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                @if reloads { meta http-equiv="refresh" content="2"; }
                 title { (title) " · simulated Oz" }
                 style { (maud::PreEscaped(STYLE)) }
             }

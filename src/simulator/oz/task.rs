@@ -1,7 +1,7 @@
-//! Reads a task as an agent would: which children it wants, what a person wants changed, and the
-//! directives in square brackets by which a person steers what happens (`[fail: 2]`).
+//! Reads a task as an agent would: which children it wants, and the directives in square brackets by
+//! which a person steers what happens (`[fail: 2]`).
 //!
-//! Pure text; `script.rs` makes the agent's words of it.
+//! Pure text; `script.rs` makes the agent's words of it, `revision.rs` changes what was proposed.
 
 /// A child as the agent proposes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Directives {
 
 /// A list longer than this is not a list of children.
 const MOST_CHILDREN: usize = 200;
+/// What a task may ask for a number of.
+const COUNTED: [&str; 5] = ["children", "agents", "subagents", "workers", "parts"];
 /// Tags that Baton may put around a person's words.
 const TAGS: [&str; 5] = ["task", "request", "changes", "reply", "message"];
 
@@ -84,51 +86,6 @@ pub fn children(task: &str) -> Vec<Child> {
     names.into_iter().take(MOST_CHILDREN).map(|name| child(&task, name)).collect()
 }
 
-/// The children after a request for changes, and what was changed in words; None when it asks for none.
-#[must_use]
-pub fn revise(children: &[Child], request: &str, task: &str) -> Option<(Vec<Child>, String)> {
-    let task = plain(task);
-    let mut revised = children.to_vec();
-    let mut changes = Vec::new();
-    let mut verb = None;
-    for clause in clauses(request) {
-        let (found, rest) = change(&clause);
-        let inherited = found.is_none();
-        verb = found.or(verb);
-        match verb {
-            Some(Change::Drop) => {
-                revised.retain(|child| {
-                    let dropped = meant(rest, children, child);
-                    if dropped {
-                        changes.push(format!("dropped {}", child.name));
-                    }
-                    !dropped
-                });
-            }
-            Some(Change::Add) => {
-                let name = bare_name(rest);
-                let known = revised.iter().any(|child| child.name.eq_ignore_ascii_case(&name));
-                let most_words = if inherited { 3 } else { 4 };
-                if !name.is_empty() && !known && name.split_whitespace().count() <= most_words {
-                    changes.push(format!("added {name}"));
-                    revised.push(child(&task, name));
-                }
-            }
-            Some(Change::Rename) => {
-                let Some((from, to)) = split_once_ignoring_case(rest, " to ") else { continue };
-                let (from, to) = (bare_name(from), bare_name(to));
-                if let Some(old) = revised.iter_mut().find(|child| is_called(child, &from)) {
-                    changes.push(format!("renamed {} to {to}", old.name));
-                    *old = Child { name: to, ..old.clone() };
-                }
-                verb = None;
-            }
-            None => {}
-        }
-    }
-    (!changes.is_empty() && !revised.is_empty()).then(|| (revised, changes.join(", ")))
-}
-
 #[must_use]
 pub fn is_question(text: &str) -> bool {
     text.lines().any(|line| line.trim_end().ends_with('?'))
@@ -137,7 +94,7 @@ pub fn is_question(text: &str) -> bool {
 /// An approval that tells the parent to go on by itself.
 #[must_use]
 pub fn is_approval(text: &str) -> bool {
-    text.trim_start().get(..8).is_some_and(|start| start.eq_ignore_ascii_case("approved"))
+    text.trim_start().get(..7).is_some_and(|start| start.eq_ignore_ascii_case("approve"))
 }
 
 /// A follow-up that brings the children's results.
@@ -152,7 +109,7 @@ pub fn brings_results(text: &str) -> bool {
 pub fn stands_by(prompt: &str) -> bool {
     let around = inside(prompt, "task").map_or_else(|| prompt.to_owned(), |task| prompt.replace(task, ""));
     let around = around.to_ascii_lowercase();
-    around.contains("child") && around.contains("result")
+    around.contains("result") && ["child", "summar"].iter().any(|word| around.contains(word))
 }
 
 /// `word` stands in `text` by itself, whatever the case.
@@ -201,7 +158,9 @@ fn inside<'a>(text: &'a str, tag: &str) -> Option<&'a str> {
     rest.get(..rest.find(&close)?)
 }
 
-fn child(task: &str, name: String) -> Child {
+/// A child for one part of a task.
+#[must_use]
+pub fn child(task: &str, name: String) -> Child {
     let prompt = format!(
         "{task}\n\nYour part is {name}. Leave everything else alone: other agents have the other parts. \
          Open one pull request and end with a short report."
@@ -281,7 +240,9 @@ fn listed(text: &str) -> Vec<String> {
     items
 }
 
-fn tidy(item: &str) -> String {
+/// Without the marks that people put around a name.
+#[must_use]
+pub fn tidy(item: &str) -> String {
     item.trim().trim_matches(['`', '"', '\'', '*', '.', '!']).trim().to_owned()
 }
 
@@ -292,7 +253,7 @@ fn counted(task: &str) -> Option<usize> {
     let lower = task.to_ascii_lowercase();
     let tokens: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     tokens.windows(2).find_map(|pair| {
-        let counts = ["children", "agents", "subagents", "workers", "parts"].contains(&pair[1]);
+        let counts = COUNTED.contains(&pair[1]);
         let number = pair[0].parse().ok().or_else(|| WORDS.iter().position(|word| *word == pair[0]).map(|at| at + 1));
         number.filter(|number| counts && (1..=MOST_CHILDREN).contains(number))
     })
@@ -312,81 +273,12 @@ fn fitting(task: &str, count: usize) -> Vec<String> {
     } else if lower.contains("review") || lower.contains("audit") {
         (String::new(), &REVIEWS)
     } else {
-        let longest = lower.split(|c: char| !c.is_ascii_alphabetic()).take(12).max_by_key(|word| word.len());
+        let words = lower.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !COUNTED.contains(word));
+        let longest = words.take(12).max_by_key(|word| word.len());
         (longest.filter(|word| word.len() >= 5).map(|word| format!("{word}-")).unwrap_or_default(), &STAGES)
     };
     let name = |at: usize| known.get(at).map_or_else(|| format!("part-{}", at + 1), ToString::to_string);
     (0..count).map(|at| format!("{prefix}{}", name(at))).collect()
-}
-
-#[derive(Clone, Copy)]
-enum Change {
-    Drop,
-    Add,
-    Rename,
-}
-
-fn clauses(request: &str) -> Vec<String> {
-    let mut text = request.to_owned();
-    for joint in ["; ", ", ", ". ", " and ", " but "] {
-        text = text.replace(joint, "\n");
-    }
-    text.lines().map(|line| line.trim_matches(['>', '-', '*', '"', '.', '!', ' ']).to_owned()).collect()
-}
-
-/// The change that a clause asks for, and the rest of it.
-fn change(clause: &str) -> (Option<Change>, &str) {
-    const POLITE: [&str; 15] = [
-        "please", "also", "then", "and", "can", "could", "would", "you", "we", "let's", "lets", "instead", "just",
-        "now", "do",
-    ];
-    let mut polite = true;
-    let mut rest = clause;
-    while !rest.is_empty() {
-        let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
-        match word.to_ascii_lowercase().as_str() {
-            "drop" | "remove" | "without" | "skip" | "delete" | "omit" => return (Some(Change::Drop), after),
-            "add" | "include" if polite => return (Some(Change::Add), after),
-            "rename" | "call" if polite => return (Some(Change::Rename), after),
-            other => polite &= POLITE.contains(&other),
-        }
-        rest = after;
-    }
-    (None, clause)
-}
-
-/// The clause names this child: its whole name, else its last part, else its number.
-fn meant(clause: &str, children: &[Child], child: &Child) -> bool {
-    let whole = |child: &Child| contains_word(clause, &child.name);
-    if children.iter().any(whole) {
-        return whole(child);
-    }
-    let last = child.name.rsplit('/').next().unwrap_or_default();
-    let number = children.iter().position(|other| other == child).map(|at| (at + 1).to_string());
-    contains_word(clause, last) || number.is_some_and(|number| contains_word(clause, &number))
-}
-
-fn is_called(child: &Child, name: &str) -> bool {
-    child.name.eq_ignore_ascii_case(name) || child.name.rsplit('/').next().is_some_and(|l| l.eq_ignore_ascii_case(name))
-}
-
-/// "a child for the docs, please" → "docs".
-fn bare_name(text: &str) -> String {
-    const BEFORE: [&str; 10] =
-        ["child ", "one more ", "another ", "one ", "for ", "named ", "called ", "the ", "an ", "a "];
-    let mut name = text.trim();
-    while let Some(rest) = BEFORE.iter().find_map(|before| name.strip_prefix(before)) {
-        name = rest.trim_start();
-    }
-    for after in [" as well", " too", " please", "?"] {
-        name = name.strip_suffix(after).unwrap_or(name);
-    }
-    tidy(name)
-}
-
-fn split_once_ignoring_case<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
-    let at = text.to_ascii_lowercase().find(separator)?;
-    Some((&text[..at], &text[at + separator.len()..]))
 }
 
 #[cfg(test)]
@@ -432,24 +324,6 @@ mod tests {
         };
         assert_eq!(directives(task), expected);
         assert_eq!(plain(task), "Tidy  the docs   [not one]");
-    }
-
-    #[test]
-    fn a_request_changes_just_what_it_says() {
-        let before = children("One child per package in packages/api, packages/web and packages/cli");
-        let after = |request: &str| {
-            revise(&before, request, "task").map(|(children, _)| {
-                children.into_iter().map(|child| child.name.replace("packages/", "")).collect::<Vec<_>>().join(" ")
-            })
-        };
-        assert_eq!(after("drop web").as_deref(), Some("api cli"));
-        assert_eq!(after("Please remove packages/api and the cli.").as_deref(), Some("web"));
-        assert_eq!(after("Looks fine but I'd go without child 3").as_deref(), Some("api web"));
-        assert_eq!(after("Could you add a child for docs?").as_deref(), Some("api web cli docs"));
-        assert_eq!(after("Drop cli, add docs and examples").as_deref(), Some("api web docs examples"));
-        assert_eq!(after("Rename web to Frontend").as_deref(), Some("api Frontend cli"));
-        assert_eq!(after("Why three?"), None);
-        assert_eq!(after("The JSON was not usable; send the whole block again."), None);
     }
 
     #[test]

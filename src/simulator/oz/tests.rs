@@ -323,6 +323,23 @@ async fn an_approved_parent_starts_its_children_itself_and_sums_up() {
 }
 
 #[tokio::test]
+async fn a_parent_that_only_sums_up_does_no_work_of_its_own() {
+    let client = Client::new();
+    let prompt = "The children run elsewhere. You will be given their results to summarise.\n<task>Tidy</task>";
+    let parent = client.create(json!({ "prompt": prompt })).await;
+    client.child(&parent, "a").await;
+    client.wait(25.0);
+    assert_eq!(client.get(&format!("/agent/runs/{parent}")).await["artifacts"], json!([]));
+    client.tell(&parent, "These are the results: a SUCCEEDED.", "normal").await;
+    client.wait(10.0);
+    assert!(client.last_words(&parent).await.contains("**Tests: a**: done"));
+
+    let alone = client.create(json!({ "prompt": "Fix the typo" })).await;
+    client.wait(12.0);
+    assert!(client.last_words(&alone).await.contains("pull request #2 is open"));
+}
+
+#[tokio::test]
 async fn directives_break_the_plan_in_every_way() {
     let client = Client::new();
     let parent = client.planned("Tidy [breach]").await;

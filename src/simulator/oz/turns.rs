@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
+    revision,
     run::{Artifact, Ending, Made, Mode, Run, State, Status, Turn, What},
     script::{self, Outcome},
     task::{self, Child},
@@ -252,6 +253,9 @@ impl World {
         let standing = self.runs[run].proposal.clone();
         let arranged =
             self.steering.proposal.clone().filter(|(version, _)| *version != self.runs[run].proposal_version);
+        // Being told that the block was unusable asks for the same block again.
+        let repairs = directives.invalid && self.runs[run].execution == 2;
+        let changed = if repairs { None } else { revision::revise(&standing, told, &task) };
         let (children, lead) = if let Some((version, children)) = arranged {
             self.runs[run].proposal_version = version;
             let lead = script::first_lead(&children);
@@ -260,9 +264,9 @@ impl World {
             let children = task::children(&task);
             let lead = script::first_lead(&children);
             (children, lead)
-        } else if let Some((children, changes)) = task::revise(&standing, told, &task) {
+        } else if let Some((children, changes)) = changed {
             (children, format!("I changed the proposal as you asked: {changes}."))
-        } else if task::is_question(told) {
+        } else if !repairs && task::is_question(told) {
             return script::answer(&standing);
         } else {
             (standing, "The proposal stands as it is.".into())
