@@ -44,7 +44,7 @@ pub(super) struct Carrier<'a> {
 impl Carrier<'_> {
     pub async fn attempt(&self) -> Result<Brought, Failure> {
         let orchestration = match &self.delivery.orchestration {
-            Some(id) => orchestrations::read(&self.core.store, id).await.map_err(store_failed)?,
+            Some(id) => orchestrations::read(&self.core.store, id).await.map_err(|error| store_failed(&error))?,
             None => None,
         };
         let outcome = match (&self.parcel.effect, &orchestration) {
@@ -150,7 +150,7 @@ impl Carrier<'_> {
             }
             Effect::ReadThread { message } => Some(Talk::ReadThread { message: message.clone() }),
             Effect::OpenForm { form, answer, to } => {
-                let choices = choices::kept(&self.core.store).await.map_err(store_failed)?;
+                let choices = choices::kept(&self.core.store).await.map_err(|error| store_failed(&error))?;
                 Some(Talk::OpenForm { form: form.clone(), to: to.clone(), answer: answer.clone(), choices })
             }
             Effect::StartRun { .. }
@@ -295,6 +295,6 @@ fn extension(mime_type: &str) -> Option<&'static str> {
 }
 
 /// The database was away: nothing was done yet.
-fn store_failed(error: StoreError) -> Failure {
+fn store_failed(error: &StoreError) -> Failure {
     Failure::Transient { after: None, problem: Problem::new("store").with_detail(error.to_string()) }
 }

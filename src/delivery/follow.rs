@@ -149,7 +149,7 @@ impl Follow {
             match self.core.oz.get(&known.run).await {
                 Ok(report) => reports.push(report),
                 Err(failure) => {
-                    tracing::warn!(run.id = %known.run, problem = %failure.problem().code, "a silent run could not be asked for")
+                    tracing::warn!(run.id = %known.run, problem = %failure.problem().code, "a silent run could not be asked for");
                 }
             }
         }

@@ -123,19 +123,21 @@ impl Acting<'_> {
         let from = From { actor, conversation, answer };
         match (deed, here) {
             (Deed::Slash { verb, text }, _) => self.command(from, parse::slash(verb, &text), None).await,
-            (Deed::Mention { text, message }, Some(id)) | (Deed::Direct { text, message }, Some(id)) => {
+            (Deed::Mention { text, message } | Deed::Direct { text, message }, Some(id)) => {
                 match parse::mention(&text) {
                     Some(command) => self.input(&id, asked(&from, command, Some(message))).await,
                     None => self.input(&id, reply(from, text, message, false)).await,
                 }
             }
-            (Deed::Mention { text, message }, None) | (Deed::Direct { text, message }, None) => {
+            (Deed::Mention { text, message } | Deed::Direct { text, message }, None) => {
                 let command = parse::mention(&text).unwrap_or_else(|| parse::start(Verb::Orchestrate, &text));
                 self.command(from, command, Some(message)).await
             }
             (Deed::Remark { text, message }, Some(id)) => self.input(&id, reply(from, text, message, false)).await,
             (Deed::Correction { text, message }, Some(id)) => self.input(&id, reply(from, text, message, true)).await,
-            (Deed::Remark { .. } | Deed::Correction { .. }, None) => Ok("not about an orchestration"),
+            (Deed::Remark { .. } | Deed::Correction { .. } | Deed::StopControl, None) => {
+                Ok("not about an orchestration")
+            }
             (Deed::Shortcut { .. }, Some(_)) => {
                 self.tell(&from, answers::warning("This thread already has an orchestration. Reply in it to go on."))
                     .await
@@ -151,7 +153,6 @@ impl Acting<'_> {
             }
             (Deed::Submitted(filled), _) => self.submitted(from, filled).await,
             (Deed::StopControl, Some(id)) => self.input(&id, asked(&from, Command::Stop(None), None)).await,
-            (Deed::StopControl, None) => Ok("not about an orchestration"),
         }
     }
 

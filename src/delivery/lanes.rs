@@ -41,11 +41,10 @@ pub(super) fn place(
         }
         Effect::ReadRun { slot, .. } => (run(slot), false, None),
         Effect::LookInto { .. } => (alone, false, Some(PRIVATE)),
-        Effect::PostBoard { .. } => (talk, true, None),
+        Effect::PostBoard { .. } | Effect::ReadThread { .. } => (talk, true, None),
         Effect::Say { .. } | Effect::Edit { .. } | Effect::Upload { .. } | Effect::UploadTranscript { .. } => {
             (talk, false, None)
         }
-        Effect::ReadThread { .. } => (talk, true, None),
         Effect::ShowBoard => (format!("board:{owner}"), false, None),
         Effect::SayPrivately { .. } => (alone, true, Some(PRIVATE)),
         Effect::React { .. } => (alone, false, Some(REACTION)),

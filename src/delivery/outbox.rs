@@ -102,7 +102,7 @@ fn report(ended: std::result::Result<Result<()>, tokio::task::JoinError>) {
     match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::error!(%error, "a delivery could not be settled; it is repeated when its lease ends")
+            tracing::error!(%error, "a delivery could not be settled; it is repeated when its lease ends");
         }
         Err(error) => tracing::error!(%error, "a delivery panicked; it is repeated when its lease ends"),
     }
@@ -204,7 +204,7 @@ async fn settle(
             })
         }
         Err(failure) => {
-            let code = failure.problem().code.clone();
+            let problem_code = failure.problem().code.clone();
             let limited = matches!(&failure, Failure::Transient { after: Some(_), .. });
             match retry::next(effect, failure, delivery.attempt, now.since(delivery.created_at)) {
                 retry::Next::Again { after, sure } => {
@@ -214,7 +214,8 @@ async fn settle(
                         }
                     }
                     let sure = if matches!(sure, Sure::NoEffect) { Sure::NoEffect } else { Sure::Unknown };
-                    if !outbox::put_back(&mut tx, &delivery.id, &delivery.token, now + after, sure, Some(&code)).await?
+                    if !outbox::put_back(&mut tx, &delivery.id, &delivery.token, now + after, sure, Some(&problem_code))
+                        .await?
                     {
                         return lease_lost(delivery);
                     }
@@ -229,7 +230,7 @@ async fn settle(
                     if !settled {
                         return lease_lost(delivery);
                     }
-                    tracing::warn!(delivery.id = %delivery.id, kind = lanes::kind(effect), problem = %code, park, "delivery given up");
+                    tracing::warn!(delivery.id = %delivery.id, kind = lanes::kind(effect), problem = %problem_code, park, "delivery given up");
                     let problem = if problem.code.is_empty() { Problem::new(problems::GAVE_UP) } else { problem };
                     failed_effect(effect).map(|effect| Input::Failed { effect, problem })
                 }
