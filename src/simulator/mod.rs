@@ -6,3 +6,4 @@
 pub mod faults;
 pub mod http;
 pub mod oz;
+pub mod slack;
