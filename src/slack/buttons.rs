@@ -81,7 +81,7 @@ mod tests {
     }
 
     fn shown(given: &[Button]) -> Value {
-        serde_json::to_value(buttons(given).into_iter().map(|(block, _)| block).collect::<Vec<_>>()).unwrap()
+        serde_json::to_value(buttons(given).into_iter().map(|(block, _)| block).collect::<Vec<_>>()).expect("JSON")
     }
 
     #[test]
@@ -105,8 +105,12 @@ mod tests {
     fn equal_actions_stand_in_rows_of_their_own() {
         let retry = |value| button(Press::RetryChild, value);
         let shown = shown(&[retry("o1/c1"), retry("o1/c2"), button(Press::Stop, "o1")]);
-        let rows: Vec<usize> =
-            shown.as_array().unwrap().iter().map(|row| row["elements"].as_array().unwrap().len()).collect();
+        let rows: Vec<usize> = shown
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|row| row["elements"].as_array().expect("a list").len())
+            .collect();
         assert_eq!(rows, [1, 2]);
     }
 

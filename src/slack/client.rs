@@ -381,12 +381,12 @@ mod tests {
     #[tokio::test]
     async fn auth_test_tells_who_we_are_and_what_we_may() {
         let fake = Fake::start(|_, _| Reply::identity()).await;
-        let installation = fake.slack.auth_test().await.unwrap();
+        let installation = fake.slack.auth_test().await.expect("an identity");
         assert_eq!(installation.identity.workspace, "T1");
         assert_eq!(installation.scopes, ["chat:write", "commands"]);
         let org = json!({"team_id": null, "enterprise_id": "E1", "user_id": "U", "is_enterprise_install": true});
         let fake = Fake::start(move |_, _| Reply::ok(org.clone())).await;
-        assert_eq!(fake.slack.identity().await.unwrap().workspace, "E1");
+        assert_eq!(fake.slack.identity().await.expect("an identity").workspace, "E1");
     }
 
     #[tokio::test]
@@ -395,8 +395,7 @@ mod tests {
             after: after.map(Duration::from_secs),
             problem: Problem::new(code),
         };
-        type Answer = fn() -> Reply;
-        let answers: [(Answer, Failure); 7] = [
+        let answers: [(fn() -> Reply, Failure); 7] = [
             (|| Reply::Limited("7"), transient(Some(7), "rate_limited")),
             (|| Reply::refused("ratelimited"), transient(None, "rate_limited")),
             (|| Reply::Text(503, "<html>"), Failure::Ambiguous(Problem::new("http_503"))),
@@ -413,8 +412,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_never_sent_had_no_effect() {
-        let nobody = Url::parse("http://127.0.0.1:1/api/").unwrap();
-        let slack = Slack::new(nobody, "xoxb-test".into(), Clock::system()).unwrap();
+        let nobody = Url::parse("http://127.0.0.1:1/api/").expect("an address");
+        let slack = Slack::new(nobody, "xoxb-test".into(), Clock::system()).expect("a client");
         let unreachable = Failure::Transient { after: None, problem: Problem::new("unreachable") };
         assert_eq!(slack.post(HERE, &hello(), "d1").await, Err(unreachable));
     }

@@ -246,8 +246,8 @@ mod tests {
 
     #[test]
     fn addresses_that_slack_hands_out_have_to_be_slacks() {
-        let live = Connector::new(Url::parse("https://slack.com/api/").unwrap()).unwrap();
-        let local = Connector::new(Url::parse("http://127.0.0.1:7300/api").unwrap()).unwrap();
+        let live = Connector::new(Url::parse("https://slack.com/api/").expect("an address")).expect("a connector");
+        let local = Connector::new(Url::parse("http://127.0.0.1:7300/api").expect("an address")).expect("a connector");
         for (connector, url, trusted) in [
             (&live, "https://hooks.slack.com/actions/T1/1/x", true),
             (&live, "https://files.slack-gov.com/upload", true),
@@ -261,8 +261,11 @@ mod tests {
             (&local, "http://10.0.0.1/upload", false),
             (&local, "file:///etc/passwd", false),
         ] {
-            assert_eq!(connector.trusts(&Url::parse(url).unwrap()), trusted, "{url}");
+            assert_eq!(connector.trusts(&Url::parse(url).expect("an address")), trusted, "{url}");
         }
-        assert_eq!(local.create_method_uri_path("auth.test").unwrap().as_str(), "http://127.0.0.1:7300/api/auth.test");
+        assert_eq!(
+            local.create_method_uri_path("auth.test").expect("an address").as_str(),
+            "http://127.0.0.1:7300/api/auth.test"
+        );
     }
 }

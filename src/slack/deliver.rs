@@ -314,7 +314,8 @@ mod tests {
     #[tokio::test]
     async fn a_post_carries_its_delivery() {
         let fake = Fake::start(|_, _| Reply::ok(json!({"ts": "5.0", "channel": "C1", "message": {"odd": [1]}}))).await;
-        let carried = fake.slack.carry_out(&errand(Some("1.0"), post(Message::line("hi <!here>")))).await.unwrap();
+        let carried =
+            fake.slack.carry_out(&errand(Some("1.0"), post(Message::line("hi <!here>")))).await.expect("carried");
         assert_eq!(carried.message.as_deref(), Some("5.0"));
         let asked = &fake.asked()[0];
         assert_eq!((asked.what.as_str(), asked.authorized), ("chat.postMessage", true));
@@ -339,13 +340,13 @@ mod tests {
         };
         let again = unsure_since(errand(Some("1.0"), post(Message::line("hi"))), 1_000);
         let fake = Fake::start(answer(true)).await;
-        assert_eq!(fake.slack.carry_out(&again).await.unwrap().message.as_deref(), Some("5.0"));
+        assert_eq!(fake.slack.carry_out(&again).await.expect("carried").message.as_deref(), Some("5.0"));
         assert_eq!(fake.whats(), ["auth.test", "conversations.replies", "conversations.replies"]);
         let look = &fake.asked()[1];
         assert_eq!((look.query("oldest"), look.query("include_all_metadata")), ("940.000000".into(), "true".into()));
 
         let fake = Fake::start(answer(false)).await;
-        assert_eq!(fake.slack.carry_out(&again).await.unwrap().message.as_deref(), Some("6.0"));
+        assert_eq!(fake.slack.carry_out(&again).await.expect("carried").message.as_deref(), Some("6.0"));
     }
 
     #[tokio::test]
@@ -359,12 +360,12 @@ mod tests {
             .await;
             let answer = AnswerPath { trigger: None, url: path.then(|| format!("{}/respond/x", fake.base)) };
             let talk = Talk::Post { message: Message::line("hi"), answer, asker: Actor::slack("T1", "U1") };
-            let failure = fake.slack.carry_out(&errand(None, talk)).await.unwrap_err();
+            let failure = fake.slack.carry_out(&errand(None, talk)).await.expect_err("a refusal");
             assert_eq!(failure, Failure::Refused(Problem::new("not_in_channel")));
             let asked = fake.asked();
-            let last = asked.last().unwrap();
+            let last = asked.last().expect("a call");
             assert_eq!(last.what, told);
-            assert!(last.body["text"].as_str().unwrap().contains("/invite @Baton"));
+            assert!(last.body["text"].as_str().expect("text").contains("/invite @Baton"));
             assert_eq!(last.authorized, !path, "a response_url gets no token");
         }
     }
@@ -380,7 +381,7 @@ mod tests {
             _ => Reply::ok(json!({"ts": "5.0"})),
         })
         .await;
-        let failure = fake.slack.carry_out(&errand(None, post(long()))).await.unwrap_err();
+        let failure = fake.slack.carry_out(&errand(None, post(long()))).await.expect_err("a refusal");
         assert_eq!(failure, Failure::Ambiguous(Problem::new("answer_lost")));
         let asked = fake.asked();
         assert_eq!((asked[1].query("filename"), asked[1].query("length")), ("plan.md".into(), "5400".into()));
@@ -397,7 +398,7 @@ mod tests {
         })
         .await;
         let again = unsure_since(errand(None, post(long())), 1_000);
-        assert_eq!(fake.slack.carry_out(&again).await.unwrap().message.as_deref(), Some("5.0"));
+        assert_eq!(fake.slack.carry_out(&again).await.expect("carried").message.as_deref(), Some("5.0"));
         assert_eq!(fake.whats(), ["auth.test", "conversations.history", "conversations.replies"]);
     }
 
@@ -409,8 +410,8 @@ mod tests {
         })
         .await;
         let edit = Talk::Edit { id: "5.0".into(), message: Message::line("hi") };
-        fake.slack.carry_out(&errand(Some("1.0"), edit)).await.unwrap();
-        fake.slack.carry_out(&errand(Some("1.0"), post(Message::line("hi")))).await.unwrap();
+        fake.slack.carry_out(&errand(Some("1.0"), edit)).await.expect("carried");
+        fake.slack.carry_out(&errand(Some("1.0"), post(Message::line("hi")))).await.expect("carried");
         assert_eq!(fake.whats(), ["chat.update", "chat.update", "chat.postMessage", "chat.postMessage"]);
     }
 
@@ -425,7 +426,7 @@ mod tests {
         .await;
         let answer = AnswerPath { trigger: None, url: Some(format!("{}/respond/lapsed", fake.base)) };
         let talk = Talk::Private { to: Actor::slack("T1", "U1"), message: Message::line("no"), answer };
-        fake.slack.carry_out(&errand(Some("1.0"), talk)).await.unwrap();
+        fake.slack.carry_out(&errand(Some("1.0"), talk)).await.expect("carried");
         assert_eq!(fake.whats(), ["lapsed", "chat.postEphemeral", "conversations.open", "chat.postMessage"]);
         assert_eq!(fake.asked()[3].body["channel"], "D1");
     }
@@ -448,7 +449,7 @@ mod tests {
         })
         .await;
         let read = Talk::ReadThread { message: "1712345682.000100".into() };
-        let carried = fake.slack.carry_out(&errand(Some("1712345678.000100"), read)).await.unwrap();
+        let carried = fake.slack.carry_out(&errand(Some("1712345678.000100"), read)).await.expect("carried");
         let Some(Outcome::ThreadRead(remarks)) = carried.outcome else { panic!() };
         let told: Vec<_> = remarks.iter().map(|remark| (remark.author.as_str(), remark.text.as_str())).collect();
         assert_eq!(told, [("Ada", "It <broke>"), ("CI", "red"), ("<@U2>", "hm")]);
@@ -469,7 +470,7 @@ mod tests {
             let form = Form::RequestChanges { about: "o1/1/9f86".into() };
             let answer = AnswerPath { trigger: Some("1.2".into()), url: None };
             let talk = Talk::OpenForm { form, to: Actor::slack("T1", "U1"), answer, choices: Choices::default() };
-            fake.slack.carry_out(&errand(Some("1.0"), talk)).await.unwrap();
+            fake.slack.carry_out(&errand(Some("1.0"), talk)).await.expect("carried");
             assert_eq!(fake.whats(), whats);
         }
     }

@@ -212,15 +212,15 @@ mod tests {
 
     use super::*;
 
-    fn event(event: Value) -> Value {
+    fn event(event: &Value) -> Value {
         json!({"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": event})
     }
 
     #[test]
     fn bodies_open_by_their_kind() {
-        let command = open(Kind::Commands, "command=%2Forchestrate&text=do+it%21&team_id=T1").unwrap();
+        let command = open(Kind::Commands, "command=%2Forchestrate&text=do+it%21&team_id=T1").expect("a payload");
         assert_eq!(text_at(&command, "/text"), Some("do it!"));
-        let click = open(Kind::Interactivity, "payload=%7B%22type%22%3A%22block_actions%22%7D").unwrap();
+        let click = open(Kind::Interactivity, "payload=%7B%22type%22%3A%22block_actions%22%7D").expect("a payload");
         assert_eq!(text_at(&click, "/type"), Some("block_actions"));
         for (kind, body) in [
             (Kind::Events, "{"),
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn lanes_are_channels_and_people_where_there_is_none() {
         assert_eq!(lane(&json!({"team_id": "T1", "channel_id": "C1", "user_id": "U1"})), "slack:T1:C1");
-        assert_eq!(lane(&event(json!({"type": "message", "channel": "C2"}))), "slack:T1:C2");
+        assert_eq!(lane(&event(&json!({"type": "message", "channel": "C2"}))), "slack:T1:C2");
         assert_eq!(lane(&json!({"team": {"id": "T1"}, "user": {"id": "U1"}})), "slack:T1:U1");
         assert_eq!(lane(&json!({"team": null, "enterprise": {"id": "E1"}, "user": {"id": "U1"}})), "slack:E1:U1");
         assert_eq!(lane(&json!({"enterprise_id": "E1", "event": {"type": "app_uninstalled"}})), "slack:E1");
@@ -267,14 +267,14 @@ mod tests {
     #[test]
     fn what_is_not_for_us_is_seen_without_knowing_who_we_are() {
         for (payload, wanted) in [
-            (event(json!({"type": "app_mention", "user": "U1"})), true),
-            (event(json!({"type": "app_mention", "user": "U1", "bot_id": "B1"})), false),
-            (event(json!({"type": "app_home_opened", "user": "U1"})), false),
-            (event(json!({"type": "message", "user": "U1", "channel": "D1", "channel_type": "im"})), true),
-            (event(json!({"type": "message", "user": "U1", "channel": "C1", "thread_ts": "1.0"})), true),
-            (event(json!({"type": "message", "user": "U1", "channel": "C1"})), false),
-            (event(json!({"type": "message", "subtype": "channel_join", "user": "U1", "thread_ts": "1.0"})), false),
-            (event(json!({"type": "message", "subtype": "bot_message", "bot_id": "B1", "thread_ts": "1.0"})), false),
+            (event(&json!({"type": "app_mention", "user": "U1"})), true),
+            (event(&json!({"type": "app_mention", "user": "U1", "bot_id": "B1"})), false),
+            (event(&json!({"type": "app_home_opened", "user": "U1"})), false),
+            (event(&json!({"type": "message", "user": "U1", "channel": "D1", "channel_type": "im"})), true),
+            (event(&json!({"type": "message", "user": "U1", "channel": "C1", "thread_ts": "1.0"})), true),
+            (event(&json!({"type": "message", "user": "U1", "channel": "C1"})), false),
+            (event(&json!({"type": "message", "subtype": "channel_join", "user": "U1", "thread_ts": "1.0"})), false),
+            (event(&json!({"type": "message", "subtype": "bot_message", "bot_id": "B1", "thread_ts": "1.0"})), false),
             (json!({"type": "app_rate_limited", "team_id": "T1"}), false),
         ] {
             assert_eq!(irrelevance(Kind::Events, &payload).is_none(), wanted, "{payload}");
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_change_counts_when_a_person_changed_words() {
         let change = |before: &str, after: &str, bot: Value| {
-            event(json!({
+            event(&json!({
                 "type": "message", "subtype": "message_changed", "channel": "C1",
                 "message": {"user": "U1", "text": after, "bot_id": bot}, "previous_message": {"text": before},
             }))

@@ -39,8 +39,8 @@ pub(super) enum Reply {
 
 impl Fake {
     pub async fn start(answer: impl Fn(&Asked, &str) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (heard, address, answer) = (Arc::clone(&asked), base.clone(), Arc::new(answer));
         let handler = move |headers: HeaderMap, uri: Uri, body: Bytes| {
@@ -51,17 +51,17 @@ impl Fake {
                 query: uri.query().unwrap_or_default().to_owned(),
             };
             let reply = answer(&asked, &address);
-            heard.lock().unwrap().push(asked);
+            heard.lock().expect("no test panicked").push(asked);
             std::future::ready(reply)
         };
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
-        let api = Url::parse(&format!("{base}/api")).unwrap();
-        let slack = Slack::new(api, "xoxb-test".into(), Clock::manual(Timestamp::from_secs(1_000))).unwrap();
+        let api = Url::parse(&format!("{base}/api")).expect("an address");
+        let slack = Slack::new(api, "xoxb-test".into(), Clock::manual(Timestamp::from_secs(1_000))).expect("a client");
         Self { slack, base, asked }
     }
 
     pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().expect("no test panicked").clone()
     }
 
     pub fn whats(&self) -> Vec<String> {
@@ -95,7 +95,7 @@ impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         match self {
             Self::Json(answer) => ([("x-oauth-scopes", "chat:write, commands")], axum::Json(answer)).into_response(),
-            Self::Text(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
+            Self::Text(status, text) => (StatusCode::from_u16(status).expect("a status"), text).into_response(),
             Self::Limited(seconds) => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)]).into_response(),
             Self::Broken => {
                 let broken = std::io::Error::other("the connection is gone");

@@ -200,11 +200,11 @@ mod tests {
     }
 
     fn shown(form: &Form) -> Value {
-        serde_json::to_value(view(form, &choices())).unwrap()
+        serde_json::to_value(view(form, &choices())).expect("JSON")
     }
 
     /// What Slack would send back for `view` with these values.
-    fn sent(view: &Value, values: Value) -> Value {
+    fn sent(view: &Value, values: &Value) -> Value {
         json!({
             "id": "V1", "callback_id": view["callback_id"], "private_metadata": view["private_metadata"],
             "state": {"values": values},
@@ -216,7 +216,7 @@ mod tests {
         let shown = shown(&Form::Start { place: "C1".into(), verb: Verb::Plan });
         let filled = read(&sent(
             &shown,
-            json!({
+            &json!({
                 "task": {"text": {"type": "plain_text_input", "value": " Migrate \n"}},
                 "environment": {"environment": {"type": "static_select", "selected_option": {"value": "env1"}}},
                 "model": {"model": {"type": "static_select", "selected_option": null}},
@@ -239,24 +239,25 @@ mod tests {
     fn changes_and_rejections_say_what_they_are_about() {
         let about = "o1/2/9f86d081884c".to_owned();
         let changes = shown(&Form::RequestChanges { about: about.clone() });
-        let filled = read(&sent(&changes, json!({"text": {"text": {"value": "Use npm"}}})));
+        let filled = read(&sent(&changes, &json!({"text": {"text": {"value": "Use npm"}}})));
         assert_eq!(filled, Ok(Filled::RequestChanges { about: about.clone(), text: "Use npm".into() }));
-        assert!(read(&sent(&changes, json!({"text": {"text": {"value": "  "}}}))).is_err());
+        assert!(read(&sent(&changes, &json!({"text": {"text": {"value": "  "}}}))).is_err());
         let reject = shown(&Form::Reject { about: about.clone() });
-        assert_eq!(read(&sent(&reject, json!({}))), Ok(Filled::Reject { about, reason: None }));
+        assert_eq!(read(&sent(&reject, &json!({}))), Ok(Filled::Reject { about, reason: None }));
     }
 
     #[test]
     fn the_start_view_keeps_slacks_limits() {
         let shown = shown(&Form::Start { place: "C1".into(), verb: Verb::Orchestrate });
         assert_eq!((&shown["type"], &shown["callback_id"]), (&json!("modal"), &json!("baton.start")));
-        let elements: Vec<&Value> = shown["blocks"].as_array().unwrap().iter().map(|block| &block["element"]).collect();
-        assert_eq!(elements[1]["options"].as_array().unwrap().len(), 1);
-        let models = elements[2]["options"].as_array().unwrap();
+        let elements: Vec<&Value> =
+            shown["blocks"].as_array().expect("a list").iter().map(|block| &block["element"]).collect();
+        assert_eq!(elements[1]["options"].as_array().expect("a list").len(), 1);
+        let models = elements[2]["options"].as_array().expect("a list");
         assert_eq!(models.len(), 100);
-        assert_eq!(models[0]["text"]["text"].as_str().unwrap().chars().count(), 75);
+        assert_eq!(models[0]["text"]["text"].as_str().expect("text").chars().count(), 75);
         assert_eq!(elements[6]["type"], "plain_text_input");
-        assert!(shown["title"]["text"].as_str().unwrap().len() <= 24);
+        assert!(shown["title"]["text"].as_str().expect("text").len() <= 24);
         assert!(!shown.to_string().contains("null"), "{shown}");
     }
 

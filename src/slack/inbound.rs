@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     envelope::{self, Kind, text_at},
     forms,
-    mrkdwn::to_plain,
+    mrkdwn::{to_plain, without_mention},
 };
 use crate::domain::{
     actor::{Actor, Platform},
@@ -248,34 +248,6 @@ impl Reader<'_> {
     fn first(&self, pointers: &[&str]) -> Option<&str> {
         pointers.iter().find_map(|pointer| self.text(pointer))
     }
-}
-
-/// Takes every `<@us>` and `<@us|name>` out, with the punctuation that follows one at the start.
-fn without_mention(text: &str, us: &str) -> String {
-    let mention = format!("<@{us}");
-    let mut kept = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(&mention) {
-        let (before, from) = rest.split_at(start);
-        let after = &from[mention.len()..];
-        let Some(end) = after.find('>').filter(|_| after.starts_with(['>', '|'])) else {
-            kept.push_str(before);
-            kept.push_str(&mention);
-            rest = after;
-            continue;
-        };
-        kept.push_str(before.trim_end_matches(' '));
-        let after = after[end + 1..].trim_start_matches(' ');
-        if kept.trim().is_empty() {
-            kept.clear();
-            rest = after.trim_start_matches([',', ':']).trim_start();
-        } else {
-            kept.push(' ');
-            rest = after;
-        }
-    }
-    kept.push_str(rest);
-    kept
 }
 
 /// The texts of blocks, whatever their shape: every `text` that is one, from the top.

@@ -145,6 +145,35 @@ pub fn to_plain(text: &str) -> String {
     out
 }
 
+/// Takes every `<@us>` and `<@us|name>` out, with the punctuation that follows one at the start.
+#[must_use]
+pub fn without_mention(text: &str, us: &str) -> String {
+    let mention = format!("<@{us}");
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(&mention) {
+        let (before, from) = rest.split_at(start);
+        let after = &from[mention.len()..];
+        let Some(end) = after.find('>').filter(|_| after.starts_with(['>', '|'])) else {
+            kept.push_str(before);
+            kept.push_str(&mention);
+            rest = after;
+            continue;
+        };
+        kept.push_str(before.trim_end_matches(' '));
+        let after = after[end + 1..].trim_start_matches(' ');
+        if kept.trim().is_empty() {
+            kept.clear();
+            rest = after.trim_start_matches([',', ':']).trim_start();
+        } else {
+            kept.push(' ');
+            rest = after;
+        }
+    }
+    kept.push_str(rest);
+    kept
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

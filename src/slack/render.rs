@@ -280,8 +280,8 @@ mod tests {
         message::{Button, ButtonStyle, Mark, Press, Span, Text},
     };
 
-    fn shown(given: Message) -> Value {
-        serde_json::to_value(message(&given).blocks).unwrap()
+    fn shown(given: &Message) -> Value {
+        serde_json::to_value(message(given).blocks).expect("JSON")
     }
 
     fn button(press: Press, value: &str) -> Button {
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn blocks_of_each_sort() {
         let shown = shown(
-            Message::default()
+            &Message::default()
                 .with(Block::Heading("Fish & chips".into()))
                 .with(Block::Line(Text::plain("one")))
                 .with(Block::List(vec![Text::default().mark(Mark::Done).then("a"), Text::plain("b")]))
@@ -323,11 +323,11 @@ mod tests {
         let rendered = message(&long);
         assert_eq!(rendered.overflow.len(), 1);
         assert_eq!((rendered.overflow[0].name.as_str(), &rendered.overflow[0].bytes), ("aplan.md", &text.into_bytes()));
-        let shown = serde_json::to_string(&rendered.blocks).unwrap();
+        let shown = serde_json::to_string(&rendered.blocks).expect("JSON");
         assert!(shown.contains("The rest is in the file_ `aplan.md`"), "{shown}");
         let edited = without_files(&long);
         assert!(edited.overflow.is_empty());
-        assert!(serde_json::to_string(&edited.blocks).unwrap().contains("This is shortened"));
+        assert!(serde_json::to_string(&edited.blocks).expect("JSON").contains("This is shortened"));
     }
 
     #[test]
@@ -413,7 +413,7 @@ mod tests {
             prop_assert!(!rendered.text.trim().is_empty());
             prop_assert!(rendered.text.chars().count() <= LONGEST_FALLBACK);
             prop_assert!(rendered.blocks.len() <= MOST_BLOCKS);
-            let blocks = serde_json::to_value(&rendered.blocks).unwrap();
+            let blocks = serde_json::to_value(&rendered.blocks).expect("JSON");
             let mut all = Vec::new();
             texts(&blocks, &mut all);
             prop_assert!(all.iter().map(|text| text.chars().count()).sum::<usize>() <= MOST_TEXT);
@@ -423,7 +423,7 @@ mod tests {
                     prop_assert!(opened.starts_with("http") && opened.contains('>'), "<{opened}");
                 }
             }
-            for block in blocks.as_array().unwrap() {
+            for block in blocks.as_array().expect("a list") {
                 for text in block.pointer("/text/text").into_iter().filter_map(Value::as_str) {
                     prop_assert!(!text.is_empty());
                     prop_assert!(block["type"] != "header" || text.chars().count() <= LONGEST_HEADER);

@@ -93,8 +93,8 @@ mod tests {
 
     fn headers(timestamp: &str, signature: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert(TIMESTAMP, timestamp.parse().unwrap());
-        headers.insert(SIGNATURE, signature.parse().unwrap());
+        headers.insert(TIMESTAMP, timestamp.parse().expect("a header"));
+        headers.insert(SIGNATURE, signature.parse().expect("a header"));
         headers
     }
 
@@ -146,14 +146,18 @@ mod tests {
         let secrets = [SecretString::from(SECRET)];
         let now = Timestamp::from_secs(SIGNED_AT);
         let mut twice = headers("1531420618", GOOD);
-        twice.append(SIGNATURE, "v0=00".parse().unwrap());
+        twice.append(SIGNATURE, "v0=00".parse().expect("a header"));
         assert_eq!(verify(&secrets, &twice, BODY.as_bytes(), now), Err(Unbelieved::Malformed));
         assert_eq!(verify(&secrets, &HeaderMap::new(), BODY.as_bytes(), now), Err(Unbelieved::Missing));
     }
 
     #[test]
     fn an_empty_secret_signs_nothing() {
-        let mac = Hmac::<Sha256>::new_from_slice(b"").unwrap().chain_update(b"v0:1531420618:").finalize().into_bytes();
+        let mac = Hmac::<Sha256>::new_from_slice(b"")
+            .expect("a key of any length")
+            .chain_update(b"v0:1531420618:")
+            .finalize()
+            .into_bytes();
         let forged = format!("v0={}", hex::encode(mac));
         assert_eq!(check(&[""], "1531420618", &forged, "", SIGNED_AT), Err(Unbelieved::Wrong));
     }

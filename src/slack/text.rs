@@ -97,10 +97,9 @@ fn offered(buttons: &[Button], form: Form) -> String {
 
 fn write(span: &Span, form: Form) -> String {
     match (span, form) {
-        (Span::Plain(text), _) => form.outside(text),
         (Span::Bold(text), Form::Block) => bold(text),
         (Span::Code(text), Form::Block) => code(text),
-        (Span::Bold(text) | Span::Code(text), Form::Fallback | Form::File) => form.outside(text),
+        (Span::Plain(text) | Span::Bold(text) | Span::Code(text), _) => form.outside(text),
         (Span::Link { label, url }, Form::Block | Form::Fallback) => link(label, url),
         (Span::Link { label, url }, Form::File) => format!("{label} ({url})"),
         (Span::Person(actor), _) => person(actor, form),

@@ -260,13 +260,13 @@ mod tests {
         let mut request =
             Request::post("/slack/events").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         if signed {
-            let mac = Hmac::<Sha256>::new_from_slice(b"secret").unwrap();
+            let mac = Hmac::<Sha256>::new_from_slice(b"secret").expect("a key of any length");
             let mac = mac.chain_update("v0:1700000000:").chain_update(&body).finalize().into_bytes();
             request = request
                 .header("X-Slack-Request-Timestamp", "1700000000")
                 .header("X-Slack-Signature", format!("v0={}", hex::encode(mac)));
         }
-        request.body(Body::from(body)).unwrap()
+        request.body(Body::from(body)).expect("a request")
     }
 
     async fn checked(request: Request) -> Result<Verified, TurnedAway> {
@@ -275,13 +275,13 @@ mod tests {
 
     async fn told(response: Response) -> (StatusCode, String) {
         let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), LIMIT).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
+        let body = axum::body::to_bytes(response.into_body(), LIMIT).await.expect("a body");
+        (status, String::from_utf8(body.to_vec()).expect("text"))
     }
 
     #[tokio::test]
     async fn a_signed_request_passes_with_its_body_as_it_came() {
-        let verified = checked(request("payload=%7B%7D", true)).await.unwrap();
+        let verified = checked(request("payload=%7B%7D", true)).await.expect("a verified request");
         assert_eq!((verified.body.as_str(), verified.timestamp.as_str()), ("payload=%7B%7D", "1700000000"));
     }
 
@@ -292,7 +292,7 @@ mod tests {
             (request(vec![b'a'; LIMIT + 1], true), StatusCode::PAYLOAD_TOO_LARGE),
             (request(vec![0xff, 0xfe], true), StatusCode::BAD_REQUEST),
         ] {
-            let (answered, reason) = told(checked(request).await.unwrap_err().into_response()).await;
+            let (answered, reason) = told(checked(request).await.expect_err("a refusal").into_response()).await;
             assert_eq!(answered, status);
             assert_eq!(reason.lines().count(), 1, "{reason}");
         }
@@ -301,10 +301,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_ssl_check_is_answered_without_a_signature_and_goes_no_further() {
-        let probe = checked(request("token=x&ssl_check=1&command=%2Forchestrate&text=go", false)).await.unwrap_err();
+        let probe =
+            checked(request("token=x&ssl_check=1&command=%2Forchestrate&text=go", false)).await.expect_err("a refusal");
         assert_eq!(probe, TurnedAway::SslCheck);
         assert_eq!(told(probe.into_response()).await, (StatusCode::OK, String::new()));
-        assert_ne!(checked(request("ssl_check=0", false)).await.unwrap_err(), TurnedAway::SslCheck);
+        assert_ne!(checked(request("ssl_check=0", false)).await.expect_err("a refusal"), TurnedAway::SslCheck);
     }
 
     #[tokio::test]
