@@ -4,3 +4,4 @@
 //! enforces its platform's rules, so that a mistake in our client is not mirrored here.
 
 pub mod faults;
+pub mod playground;
