@@ -20,6 +20,9 @@ const USER = "baton user";
 /** Below this width a thread covers its channel, and is therefore not opened unasked. */
 const SIDE_BY_SIDE = matchMedia("(min-width: 900px)");
 
+/** Where there is no pointer, taking the focus would bring up a keyboard that covers the page. */
+const POINTER = matchMedia("(hover: hover)");
+
 const page = {
   user: localStorage.getItem(USER) ?? "U0ADA",
   channel: null,
@@ -163,7 +166,7 @@ function unread(channel) {
 function go(channel) {
   Object.assign(page, { channel, thread: null, editing: null, expected: null });
   moved();
-  composers.channel.focus();
+  focus(composers.channel);
 }
 
 function become(user) {
@@ -174,7 +177,7 @@ function become(user) {
 
 function open(thread) {
   show(thread);
-  composers.thread.focus();
+  focus(composers.thread);
 }
 
 /** Opens a thread and leaves the focus where it is. */
@@ -188,7 +191,11 @@ function show(thread) {
 function closeThread() {
   page.thread = null;
   moved();
-  composers.channel.focus();
+  focus(composers.channel);
+}
+
+function focus(composer) {
+  if (POINTER.matches) composer.focus();
 }
 
 function moved() {
@@ -276,7 +283,7 @@ const composers = {
     scene: () => page.scene,
     inThread: false,
     place: () => `${page.user}/${page.channel}`,
-    label: () => `Message ${title(here())}, or / for a command`,
+    label: () => `Message ${title(here())}, or type /`,
     examples: () => (page.scene ? examples(here()) : examples(null)),
     send: (text) => send(text, null),
     editLast: () => editLast(roots(messages())),

@@ -46,14 +46,10 @@ function dispatch(event) {
   listeners.get(event.currentTarget)?.[event.type]?.(event);
 }
 
-/** An address that may be followed or shown: http, https, mailto, or a path on this server. */
+/** An address that may be followed: a whole one, with http, https or mailto. */
 export function safeUrl(text) {
-  try {
-    const url = new URL(text, location.href);
-    return ["http:", "https:", "mailto:"].includes(url.protocol) ? url.href : null;
-  } catch {
-    return null;
-  }
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return ["http:", "https:", "mailto:"].includes(url?.protocol) ? url.href : null;
 }
 
 /** An address on this server, whichever of its loopback names it is written with; none for any other. */

@@ -14,7 +14,6 @@ const byId = (id) => document.getElementById(id);
  * @param {{go: (channel: string) => void, become: (user: string) => void}} actions
  */
 export function renderFrame(scene, place, unread, { go, become }) {
-  byId("workspace").textContent = scene.team?.name ?? "Simulated workspace";
   const row = (channel) => ({
     key: channel.id,
     signature: JSON.stringify([channel, channel.id === place.channel, unread(channel.id)]),

@@ -4,7 +4,7 @@
 // Called by `timeline.js` whenever a message, or what surrounds it, is another than it was.
 
 import { emoji } from "./emoji.js";
-import { h, icon, link, localUrl } from "./dom.js";
+import { h, icon, localUrl } from "./dom.js";
 import { mrkdwn, typed } from "./mrkdwn.js";
 import { renderBlocks } from "./blocks.js";
 
@@ -52,7 +52,7 @@ export function renderMessage(message, how, around) {
 /** A person's or an app's picture. */
 export function avatar(user) {
   if (user.is_bot) return h("span", { class: "avatar app", "aria-hidden": "true" }, icon("baton"));
-  const tint = [...user.id].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % TINTS;
+  const tint = [...user.id].reduce((sum, letter) => (sum * 13 + letter.charCodeAt(0)) % 997, 0) % TINTS;
   return h("span", { class: `avatar tint-${tint}`, "aria-hidden": "true" }, user.name.slice(0, 1).toUpperCase());
 }
 
@@ -109,7 +109,7 @@ function file({ name, title, mimetype, url, size }) {
   const shown = title || name || "File";
   if (path && mimetype?.startsWith("image/")) {
     const picture = h("img", { src: path, alt: shown, loading: "lazy" });
-    return h("figure", { class: "file-picture" }, link(path, picture), h("figcaption", {}, shown));
+    return h("figure", { class: "file-picture" }, h("a", { href: path, target: "_blank" }, picture), h("figcaption", {}, shown));
   }
   const kind = (name ?? "").split(".").pop().slice(0, 4).toUpperCase() || "FILE";
   const inner = [

@@ -27,15 +27,16 @@ export function replies(messages, root) {
  *
  * @param {Element} list
  * @param {Object[]} shown the messages, in order
- * @param {{scene, scope, editing, threads: Object[] | null, count: number | null}} around with the actions that
- *   `renderMessage` asks for; `threads`: the channel's messages, to tell of replies; `count`: a line
- *   after the first message that counts the rest
+ * @param {{scene, scope, editing, threads?: Object[], count?: number}} around with the actions that `renderMessage`
+ *   asks for; `threads`, in a channel: its messages, to tell of replies; `count`, in a thread: how many
+ *   replies the line after its root tells of
  */
 export function renderTimeline(list, shown, around) {
   const rows = shown.flatMap((message, index) => {
     const row = messageRow(message, shown[index - 1], around);
-    const day = dayOf(message.ts) !== dayOf(shown[index - 1]?.ts) && !(around.count !== undefined && index > 0);
-    const counted = index === 0 && around.count !== undefined && around.count > 0;
+    const inThread = around.count !== undefined;
+    const day = !inThread && dayOf(message.ts) !== dayOf(shown[index - 1]?.ts);
+    const counted = inThread && index === 0 && around.count > 0;
     return [day && dayRow(message), row, counted && countRow(around.count)].filter(Boolean);
   });
   keyed(list, rows);
@@ -44,7 +45,7 @@ export function renderTimeline(list, shown, around) {
 function messageRow(message, previous, around) {
   const { scene, editing, threads } = around;
   const how = {
-    continued: Boolean(previous) && follows(message, previous) && around.count === undefined,
+    continued: Boolean(previous) && follows(message, previous) && !(around.count !== undefined && isRoot(previous)),
     editing: editing === message.ts,
     thread: threads && threadOf(message, threads, scene),
   };
@@ -112,7 +113,8 @@ function ago(ts, now) {
 export function stayAtEnd(scroller, list, more) {
   let atEnd = true;
   const toEnd = () => {
-    scroller.scrollTop = scroller.scrollHeight;
+    // Without messages there is an introduction, which is read from its beginning.
+    scroller.scrollTop = list.childElementCount > 0 ? scroller.scrollHeight : 0;
     more.hidden = true;
   };
   scroller.addEventListener("scroll", () => {
