@@ -62,15 +62,15 @@ export function date(seconds, format, fallback) {
   const at = new Date(Number(seconds) * 1000);
   if (Number.isNaN(at.getTime())) return document.createTextNode(fallback ?? "");
   const day = (options) => at.toLocaleDateString([], options);
-  const time = (options) => at.toLocaleTimeString([], options);
+  const time = (options) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...options });
   const shown = format
     .replace(/\{date_num\}/g, () => at.toISOString().slice(0, 10))
     .replace(/\{date_short(_pretty)?\}/g, () => day({ day: "numeric", month: "short", year: "numeric" }))
     .replace(/\{date_long(_pretty)?\}/g, () => day({ weekday: "long", day: "numeric", month: "long", year: "numeric" }))
     .replace(/\{date(_pretty)?\}/g, () => day({ day: "numeric", month: "long", year: "numeric" }))
-    .replace(/\{time_secs\}/g, () => time({ hour: "2-digit", minute: "2-digit", second: "2-digit" }))
-    .replace(/\{time\}/g, () => time({ hour: "2-digit", minute: "2-digit" }))
-    .replace(/\{ago\}/g, () => day({ day: "numeric", month: "short" }) + " " + time({ hour: "2-digit", minute: "2-digit" }));
+    .replace(/\{time_secs\}/g, () => time({ second: "2-digit" }))
+    .replace(/\{time\}/g, () => time())
+    .replace(/\{ago\}/g, () => `${day({ day: "numeric", month: "short" })} ${time()}`);
   return h("time", { datetime: at.toISOString(), title: at.toLocaleString() }, shown);
 }
 
