@@ -1,4 +1,5 @@
 //! Baton.
+pub mod app;
 pub mod config;
 pub mod delivery;
 pub mod domain;

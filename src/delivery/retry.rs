@@ -45,9 +45,10 @@ pub(super) fn next(effect: &Effect, failure: Failure, attempt: u32, age: Duratio
             };
             Next::GiveUp { problem, park: can_be_sent_again(effect) }
         }
-        // An operator repairs the credentials and sends it again.
-        Failure::Unauthorized(problem) => Next::GiveUp { problem, park: can_be_sent_again(effect) },
-        Failure::Refused(problem) => Next::GiveUp { problem, park: can_be_sent_again(effect) },
+        // An operator repairs the credentials, or what was refused, and sends it again.
+        Failure::Unauthorized(problem) | Failure::Refused(problem) => {
+            Next::GiveUp { problem, park: can_be_sent_again(effect) }
+        }
         Failure::Gone(problem) => Next::GiveUp { problem, park: false },
     }
 }
