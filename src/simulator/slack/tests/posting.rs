@@ -188,7 +188,15 @@ async fn faults_meet_the_requests_they_are_for() {
     let lost = stage.client.post(url).bearer_auth(BOT_TOKEN).json(&body).send().await;
     assert!(lost.is_err());
     assert_eq!(stage.slack.messages("C0ENG").len(), 1);
-    assert_eq!(stage.faults.calls().len(), 3);
+    stage.slack.command("U0ADA", "C0ENG", "/oz", "help").await;
+    let url = stage.door.last().form("response_url");
+    stage.faults.add("slack", "POST /response", Fault::Html(502), 1);
+    let answer = stage.client.post(&url).json(&json!({"text": "x"})).send().await.expect("an answer");
+    assert_eq!(answer.status(), 502);
+    assert!(stage.slack.ephemerals("U0ADA").is_empty());
+    let what: Vec<String> = stage.faults.calls().into_iter().map(|call| call.what).collect();
+    let post = "POST /chat.postMessage";
+    assert_eq!(what, [post, post, post, "POST /response"]);
 }
 
 #[tokio::test]
