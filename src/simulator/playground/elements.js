@@ -3,6 +3,7 @@
 // https://docs.slack.dev/reference/block-kit/block-elements. `DRAW` holds one entry for each kind of
 // field. A field is worth its text, the value of the option that is chosen, a list of such values
 // where there may be several, or null; the simulator makes Slack's `view.state.values` of it.
+// `around.act` is told the block, its element, and the button's `value` or what is now `selected`.
 
 import { confirmed } from "./dialogs.js";
 import { h, icon, safeUrl } from "./dom.js";
@@ -73,7 +74,7 @@ function changes(part, block, around) {
     if (!(await confirmed(part.confirm))) return;
     const root = event.currentTarget.closest("form, article") ?? document;
     const selected = worth(root, fieldName(part, block, around.scope));
-    around.act({ block, part, selected, value: typeof selected === "string" ? selected : undefined });
+    around.act({ block, part, selected });
   };
   if (part.type === "plain_text_input") {
     const eager = part.dispatch_action_config?.trigger_actions_on?.includes("on_character_entered");
@@ -112,7 +113,7 @@ function overflow(part, block, around) {
     const click = async ({ currentTarget }) => {
       currentTarget.closest("details").open = false;
       if (!(await confirmed(part.confirm))) return;
-      around.act({ block, part, value: option.value, selected: option.value });
+      around.act({ block, part, selected: option.value });
     };
     return h("button", { type: "button", on: { click } }, plain(option.text?.text ?? ""));
   };

@@ -58,7 +58,7 @@ export function avatar(user) {
 
 /** A message's time, `14:05`, where its timestamp is read as Slack's (seconds and a counter). */
 export function clock(ts) {
-  return new Date(Number(ts) * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return new Date(Number(ts) * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 
 function time(ts) {

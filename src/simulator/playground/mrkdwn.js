@@ -1,7 +1,8 @@
 // Slack's mrkdwn as page elements, and back to what a person would type.
 //
 // https://docs.slack.dev/messaging/formatting-message-text. Text is only ever put into text nodes.
-// Mentions are looked up in `scene`, the state that the simulator answered.
+// Mentions are looked up in `scene`, the state that the simulator answered; with `verbatim` in it, bare
+// addresses stay text.
 
 import { emoji, isEmoji } from "./emoji.js";
 import { h, link } from "./dom.js";
@@ -24,7 +25,7 @@ export function mrkdwn(text, scene) {
 
 /** Text of a `plain_text` object: only emoji are drawn. */
 export function plain(text) {
-  return String(text).replace(/:([a-z0-9_+'-]+):/g, (_, name) => emoji(name));
+  return decode(String(text)).replace(/:([a-z0-9_+'-]+):/g, (_, name) => emoji(name));
 }
 
 /** Slack's three entities as characters. */
@@ -62,15 +63,15 @@ export function date(seconds, format, fallback) {
   const at = new Date(Number(seconds) * 1000);
   if (Number.isNaN(at.getTime())) return document.createTextNode(fallback ?? "");
   const day = (options) => at.toLocaleDateString([], options);
-  const time = (options) => at.toLocaleTimeString([], options);
+  const time = (options) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...options });
   const shown = format
     .replace(/\{date_num\}/g, () => at.toISOString().slice(0, 10))
     .replace(/\{date_short(_pretty)?\}/g, () => day({ day: "numeric", month: "short", year: "numeric" }))
     .replace(/\{date_long(_pretty)?\}/g, () => day({ weekday: "long", day: "numeric", month: "long", year: "numeric" }))
     .replace(/\{date(_pretty)?\}/g, () => day({ day: "numeric", month: "long", year: "numeric" }))
-    .replace(/\{time_secs\}/g, () => time({ hour: "2-digit", minute: "2-digit", second: "2-digit" }))
-    .replace(/\{time\}/g, () => time({ hour: "2-digit", minute: "2-digit" }))
-    .replace(/\{ago\}/g, () => day({ day: "numeric", month: "short" }) + " " + time({ hour: "2-digit", minute: "2-digit" }));
+    .replace(/\{time_secs\}/g, () => time({ second: "2-digit" }))
+    .replace(/\{time\}/g, () => time())
+    .replace(/\{ago\}/g, () => `${day({ day: "numeric", month: "short" })} ${time()}`);
   return h("time", { datetime: at.toISOString(), title: at.toLocaleString() }, shown);
 }
 
@@ -129,7 +130,7 @@ function token(match, text, scene, depth) {
   const [, code, angle, url, name, style, styled] = match;
   if (code !== undefined) return h("code", {}, decode(code));
   if (angle !== undefined) return angled(angle, scene);
-  if (url !== undefined) return link(decode(url), decode(url));
+  if (url !== undefined) return scene.verbatim ? null : link(decode(url), decode(url));
   if (name !== undefined) return isEmoji(name) ? emoji(name) : null;
   const before = text[match.index - 1];
   if ((before !== undefined && /[\w*_~`]/.test(before)) || depth > 3) return null;

@@ -30,7 +30,7 @@ export function asCommand(text, scene) {
   return { name, rest, known: scene.commands.some((command) => command.name === name) };
 }
 
-export const THREADS = "Slack does not run commands in threads. Mention @Baton here instead.";
+export const THREADS = "Slack does not run commands in threads. Mention @baton here instead.";
 
 function onlyHint(hint) {
   return { items: [], hint };
