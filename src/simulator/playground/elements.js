@@ -130,6 +130,7 @@ function textInput(part, attributes, around, on) {
     ...attributes,
     class: "field",
     placeholder: part.placeholder && plain(part.placeholder.text ?? ""),
+    minlength: part.min_length,
     maxlength: part.max_length ?? 3000,
     autofocus: part.focus_on_load === true,
     on,
@@ -139,9 +140,9 @@ function textInput(part, attributes, around, on) {
 }
 
 function numberInput(part, attributes, around, on) {
-  // A text field, as in Slack: what is wrong with the number is said at the field when it is sent.
-  const inputmode = part.is_decimal_allowed ? "decimal" : "numeric";
-  return h("input", { ...attributes, class: "field short", type: "text", inputmode, value: part.initial_value, autocomplete: "off", on });
+  const step = part.is_decimal_allowed ? "any" : "1";
+  const bounds = { type: "number", min: part.min_value, max: part.max_value, step, value: part.initial_value };
+  return h("input", { ...attributes, ...bounds, class: "field short", autocomplete: "off", on });
 }
 
 /** A field that the browser itself knows. */
