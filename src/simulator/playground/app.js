@@ -83,8 +83,12 @@ async function refresh() {
 function arrive(scene) {
   page.scene = scene;
   page.user = scene.me.id;
-  const known = scene.channels.some(({ id }) => id === page.channel);
-  if (!known) go(scene.channels[0]?.id ?? null);
+  const { channels } = scene;
+  if (!channels.some(({ id }) => id === page.channel)) {
+    // Each person has a direct message of their own.
+    const direct = page.channel?.startsWith("D") && channels.find(({ is_dm }) => is_dm);
+    go((direct || channels[0])?.id ?? null);
+  }
   openExpected();
   render();
 }

@@ -48,7 +48,8 @@ function renderBlock(block, around) {
 /** A text object, of either kind, as nodes. */
 export function textObject(text, scene) {
   if (!text) return [];
-  return text.type === "mrkdwn" ? mrkdwn(text.text ?? "", scene) : [plain(text.text ?? "")];
+  if (text.type !== "mrkdwn") return [plain(text.text ?? "")];
+  return mrkdwn(text.text ?? "", text.verbatim ? { ...scene, verbatim: true } : scene);
 }
 
 function section(block, around) {

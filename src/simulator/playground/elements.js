@@ -3,6 +3,7 @@
 // https://docs.slack.dev/reference/block-kit/block-elements. `DRAW` holds one entry for each kind of
 // field. A field is worth its text, the value of the option that is chosen, a list of such values
 // where there may be several, or null; the simulator makes Slack's `view.state.values` of it.
+// `around.act` is told the block, its element, and the button's `value` or what is now `selected`.
 
 import { confirmed } from "./dialogs.js";
 import { h, icon, safeUrl } from "./dom.js";
@@ -73,7 +74,7 @@ function changes(part, block, around) {
     if (!(await confirmed(part.confirm))) return;
     const root = event.currentTarget.closest("form, article") ?? document;
     const selected = worth(root, fieldName(part, block, around.scope));
-    around.act({ block, part, selected, value: typeof selected === "string" ? selected : undefined });
+    around.act({ block, part, selected });
   };
   if (part.type === "plain_text_input") {
     const eager = part.dispatch_action_config?.trigger_actions_on?.includes("on_character_entered");
@@ -112,7 +113,7 @@ function overflow(part, block, around) {
     const click = async ({ currentTarget }) => {
       currentTarget.closest("details").open = false;
       if (!(await confirmed(part.confirm))) return;
-      around.act({ block, part, value: option.value, selected: option.value });
+      around.act({ block, part, selected: option.value });
     };
     return h("button", { type: "button", on: { click } }, plain(option.text?.text ?? ""));
   };
@@ -129,6 +130,7 @@ function textInput(part, attributes, around, on) {
     ...attributes,
     class: "field",
     placeholder: part.placeholder && plain(part.placeholder.text ?? ""),
+    minlength: part.min_length,
     maxlength: part.max_length ?? 3000,
     autofocus: part.focus_on_load === true,
     on,
@@ -138,9 +140,9 @@ function textInput(part, attributes, around, on) {
 }
 
 function numberInput(part, attributes, around, on) {
-  // A text field, as in Slack: what is wrong with the number is said at the field when it is sent.
-  const inputmode = part.is_decimal_allowed ? "decimal" : "numeric";
-  return h("input", { ...attributes, class: "field short", type: "text", inputmode, value: part.initial_value, autocomplete: "off", on });
+  const step = part.is_decimal_allowed ? "any" : "1";
+  const bounds = { type: "number", min: part.min_value, max: part.max_value, step, value: part.initial_value };
+  return h("input", { ...attributes, ...bounds, class: "field short", autocomplete: "off", on });
 }
 
 /** A field that the browser itself knows. */

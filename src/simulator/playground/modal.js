@@ -79,7 +79,8 @@ function dialog({ id, view }, scene, ask) {
     { class: "modal", "aria-labelledby": heading, on: { cancel, close: dismiss } },
     h(
       "form",
-      { id: `form-${id}`, novalidate: true, autocomplete: "off", on: { submit: send } },
+      // The browser itself checks the bounds of numbers and lengths.
+      { id: `form-${id}`, autocomplete: "off", on: { submit: send } },
       h(
         "header",
         {},

@@ -1,7 +1,8 @@
 // Slack's mrkdwn as page elements, and back to what a person would type.
 //
 // https://docs.slack.dev/messaging/formatting-message-text. Text is only ever put into text nodes.
-// Mentions are looked up in `scene`, the state that the simulator answered.
+// Mentions are looked up in `scene`, the state that the simulator answered; with `verbatim` in it, bare
+// addresses stay text.
 
 import { emoji, isEmoji } from "./emoji.js";
 import { h, link } from "./dom.js";
@@ -24,7 +25,7 @@ export function mrkdwn(text, scene) {
 
 /** Text of a `plain_text` object: only emoji are drawn. */
 export function plain(text) {
-  return String(text).replace(/:([a-z0-9_+'-]+):/g, (_, name) => emoji(name));
+  return decode(String(text)).replace(/:([a-z0-9_+'-]+):/g, (_, name) => emoji(name));
 }
 
 /** Slack's three entities as characters. */
@@ -129,7 +130,7 @@ function token(match, text, scene, depth) {
   const [, code, angle, url, name, style, styled] = match;
   if (code !== undefined) return h("code", {}, decode(code));
   if (angle !== undefined) return angled(angle, scene);
-  if (url !== undefined) return link(decode(url), decode(url));
+  if (url !== undefined) return scene.verbatim ? null : link(decode(url), decode(url));
   if (name !== undefined) return isEmoji(name) ? emoji(name) : null;
   const before = text[match.index - 1];
   if ((before !== undefined && /[\w*_~`]/.test(before)) || depth > 3) return null;
