@@ -22,7 +22,11 @@ pub fn paces(workspace: &str, place: &str, talk: &Talk) -> Vec<Pace> {
     let channel = Pace { key: format!("slack:{workspace}:post:{place}"), interval: Duration::from_secs(1), burst: 3 };
     match talk {
         Talk::Post { .. } => vec![channel],
-        Talk::Edit { .. } => vec![tier("chat.update", Tier::Three)],
+        Talk::Edit { id, .. } => vec![
+            // The page on chat.update asks for three seconds between edits of one message.
+            Pace { key: format!("slack:{workspace}:edit:{place}:{id}"), interval: Duration::from_secs(3), burst: 1 },
+            tier("chat.update", Tier::Three),
+        ],
         Talk::Private { .. } => vec![tier("chat.postEphemeral", Tier::Four)],
         Talk::React { .. } => vec![tier("reactions.add", Tier::Three)],
         Talk::File(_) => vec![channel, tier("files.completeUploadExternal", Tier::Four)],
@@ -55,9 +59,10 @@ mod tests {
     use crate::domain::{effect::Reaction, errand::File, message::Message};
 
     #[test]
-    fn posts_are_paced_by_channel_and_edits_by_workspace() {
-        let edit = Talk::Edit { id: "1.0".into(), message: Message::default() };
-        assert_eq!(paces("T1", "C1", &edit), paces("T1", "C2", &edit));
+    fn posts_are_paced_by_channel_and_edits_by_message_and_workspace() {
+        let edit = |id: &str| paces("T1", "C1", &Talk::Edit { id: id.into(), message: Message::default() });
+        assert_ne!(edit("1.0")[0], edit("2.0")[0]);
+        assert_eq!(edit("1.0")[1], edit("2.0")[1]);
         let file = File { name: "a".into(), title: "a".into(), mime_type: "text/plain".into(), bytes: Vec::new() };
         let file = paces("T1", "C1", &Talk::File(file));
         assert_eq!(file[0], Pace { key: "slack:T1:post:C1".into(), interval: Duration::from_secs(1), burst: 3 });
