@@ -69,8 +69,8 @@ struct Inner {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct EventLabels {
-    source: &'static str,
-    kind: &'static str,
+    source: String,
+    kind: String,
     result: &'static str,
 }
 
@@ -132,8 +132,9 @@ impl Metrics {
     }
 
     /// A webhook from `source` was stored, known already, refused, ignored or decided.
-    pub fn event(&self, source: &'static str, kind: &'static str, result: &'static str) {
-        self.0.events.get_or_create(&EventLabels { source, kind, result }).inc();
+    pub fn event(&self, source: &str, kind: &str, result: &'static str) {
+        let labels = EventLabels { source: source.to_owned(), kind: kind.to_owned(), result };
+        self.0.events.get_or_create(&labels).inc();
     }
 
     /// A webhook was answered after this long.

@@ -152,7 +152,7 @@ pub struct Parent {
     pub run: Option<RunId>,
     pub mode: Mode,
     pub seen: Seen,
-    /// A follow-up that was taken, and whose effect has not been seen yet.
+    /// A follow-up whose effect has not been seen yet.
     pub told: Option<Told>,
     /// The turns of its conversation that have been read.
     pub turns: u32,
@@ -195,13 +195,23 @@ impl Default for Seen {
     }
 }
 
-/// A run goes on showing its old state for a while after a follow-up has been taken.
+/// A follow-up under way, or taken: the run goes on showing its old state for a while then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     pub at: Timestamp,
     pub purpose: Purpose,
-    /// It has been seen at work since.
+    /// Oz has it; before that it is on its way.
+    pub taken: bool,
+    /// The run has been seen at work since.
     pub worked: bool,
+}
+
+impl Told {
+    /// What the run shows is older than the follow-up.
+    #[must_use]
+    pub const fn is_unheard(&self) -> bool {
+        self.taken && !self.worked
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -215,7 +225,7 @@ pub struct Child {
     pub state: ChildState,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
-    /// A follow-up that was taken, and whose effect has not been seen yet.
+    /// A follow-up whose effect has not been seen yet.
     pub told: Option<Told>,
     pub turns: u32,
     pub artifacts: Vec<Artifact>,

@@ -4,3 +4,6 @@
 //! enforces its platform's rules, so that a mistake in our client is not mirrored here.
 
 pub mod faults;
+pub mod http;
+pub mod oz;
+pub mod slack;

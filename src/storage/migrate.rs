@@ -2,8 +2,9 @@
 //! before they contract, because replicas of two versions overlap.
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, SqlSafeStr as _,
+    SqlSafeStr as _,
     migrate::{Migration, MigrationType, Migrator},
+    postgres::PgPoolOptions,
 };
 
 use super::{
@@ -52,11 +53,11 @@ pub(super) async fn run(store: &Store) -> Result<()> {
     match &store.0.pools {
         Pools::Sqlite { writer, .. } => migrator(SQLITE).run(writer).await?,
         Pools::Postgres { options, .. } => {
-            // A connection of its own: without the pool's time limits, and a lock that is held by a
-            // failed migration goes away with it.
-            let mut connection = options.connect().await?;
-            let migrated = migrator(POSTGRES).run(&mut connection).await;
-            connection.close().await?;
+            // A connection of its own: without our time limits, and the lock of a migration that
+            // failed goes away with it.
+            let one = PgPoolOptions::new().max_connections(1).connect_with((**options).clone()).await?;
+            let migrated = migrator(POSTGRES).run(&one).await;
+            one.close().await;
             migrated?;
         }
     }

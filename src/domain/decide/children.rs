@@ -137,7 +137,7 @@ impl Turn<'_> {
         if child.state.is_settled() {
             return;
         }
-        let talked = child.told.take().is_some_and(|told| told.purpose == Purpose::Reply);
+        let talked = child.told.take_if(|told| told.taken).is_some_and(|told| told.purpose == Purpose::Reply);
         child.turns = reading.turns.unwrap_or(child.turns);
         child.state = ChildState::Done { said: reading.last_words.clone() };
         child.ended_at.get_or_insert(now);

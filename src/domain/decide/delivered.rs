@@ -65,7 +65,7 @@ impl Turn<'_> {
         match slot {
             Slot::Parent => {
                 let Some(parent) = self.it.parent.as_mut().filter(|parent| current(parent.attempt)) else {
-                    return self.cancel_late(slot, run);
+                    return self.note(format!("an earlier start of the parent is run {run}"));
                 };
                 parent.run = Some(run.clone());
                 self.note(format!("the parent run is {run}"));
@@ -80,7 +80,7 @@ impl Turn<'_> {
             }
             Slot::Child(number) => {
                 let Some(child) = self.it.child_mut(number).filter(|child| current(child.attempt)) else {
-                    return self.cancel_late(slot, run);
+                    return self.note(format!("an earlier start of child {number} is run {run}"));
                 };
                 child.run = Some(run.clone());
                 if child.state == ChildState::Starting {

@@ -9,6 +9,13 @@ use crate::domain::{
 
 impl Turn<'_> {
     pub(super) fn due(&mut self, timer: &TimerName) {
+        if let (TimerName::Stale { slot }, Stage::Stopping { .. }) = (timer, &self.it.stage) {
+            let slot = *slot;
+            if let Some(run) = self.run_of(slot) {
+                self.act(Effect::CancelRun { slot, run });
+            }
+            return;
+        }
         match *timer {
             TimerName::Expiry { version } => self.lapse(version),
             TimerName::Stale { slot: Slot::Parent } => self.parent_stale(),

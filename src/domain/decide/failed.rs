@@ -6,7 +6,7 @@ use crate::domain::{
     failure::Problem,
     input::FailedEffect,
     orchestration::{ChildState, Ending, Stage},
-    run::{CancelAnswer, Reading},
+    run::{CancelAnswer, Reading, RunState},
     words::cards,
 };
 use crate::ids::DispatchId;
@@ -78,7 +78,14 @@ impl Turn<'_> {
         if matches!(self.it.stage, Stage::Stopping { .. } | Stage::Ended { .. }) {
             return;
         }
+        self.set_told(slot, None);
+        let blocked = match slot {
+            Slot::Parent => self.it.parent.as_ref().map(|parent| &parent.seen.state),
+            Slot::Child(number) => self.it.child(number).map(|child| &child.seen.state),
+        } == Some(&RunState::Blocked);
         match (purpose, &self.it.stage) {
+            // It hears nothing here before somebody has answered it there.
+            (Purpose::Reply, _) if blocked => self.say_blocked(slot),
             (Purpose::Results, Stage::Summarising { .. }) => {
                 self.note(format!("the parent could not be told the results: {}", problem.code));
                 self.summarised(None);
@@ -100,7 +107,7 @@ impl Turn<'_> {
                 if let Some(parent) = &mut self.it.parent {
                     parent.reading = false;
                     parent.heard_out = true;
-                    parent.told = None;
+                    parent.told = parent.told.filter(|told| !told.taken);
                 }
                 match &self.it.stage {
                     Stage::Planning { .. } => self.fail("What the agent said could not be read.", problem),

@@ -5,7 +5,6 @@ use crate::domain::{
     effect::{Effect, Purpose, Reaction, Slot, TimerName},
     orchestration::{ChildState, Stage, Told, Waiting},
     run::{Mode, RunState},
-    words::cards,
 };
 
 impl Turn<'_> {
@@ -26,20 +25,49 @@ impl Turn<'_> {
         }
         let Some(run) = self.run_of(slot) else { return };
         let Some(at) = self.it.waiting.iter().position(|waiting| waiting.slot == slot) else { return };
+        if self.is_busy(slot) {
+            return; // what it says next is heard first
+        }
         let Waiting { slot, text, mode, purpose, message } = self.it.waiting.remove(at);
         if let (Slot::Parent, Some(parent)) = (slot, &mut self.it.parent) {
             parent.mode = mode;
         }
+        self.set_told(slot, Some(Told { at: self.now, purpose, taken: false, worked: false }));
         self.act(Effect::FollowUp { slot, run, text, mode, purpose, message });
+    }
+
+    /// Another follow-up is under way, or the parent is making the proposal.
+    fn is_busy(&self, slot: Slot) -> bool {
+        match slot {
+            Slot::Child(number) => self.it.child(number).is_some_and(|child| child.told.is_some()),
+            Slot::Parent => self.it.parent.as_ref().is_some_and(|parent| {
+                let proposes = matches!(self.it.stage, Stage::Planning { .. }) && parent.mode != Mode::Normal;
+                parent.told.is_some() || parent.reading || (proposes && parent.seen.state.is_working())
+            }),
+        }
+    }
+
+    pub(super) fn set_told(&mut self, slot: Slot, told: Option<Told>) {
+        match slot {
+            Slot::Parent => {
+                if let Some(parent) = &mut self.it.parent {
+                    parent.told = told;
+                }
+            }
+            Slot::Child(number) => {
+                if let Some(child) = self.it.child_mut(number) {
+                    child.told = told;
+                }
+            }
+        }
     }
 
     /// Oz has taken it: the run's old state is stale from now on.
     pub(super) fn taken(&mut self, slot: Slot, purpose: Purpose, message: Option<String>) {
-        let told = Some(Told { at: self.now, purpose, worked: false });
+        self.set_told(slot, Some(Told { at: self.now, purpose, taken: true, worked: false }));
         match slot {
             Slot::Parent => {
                 let Some(parent) = &mut self.it.parent else { return };
-                parent.told = told;
                 parent.heard_out = false;
                 if let (Stage::Summarising { asked }, Purpose::Results) = (&mut self.it.stage, purpose) {
                     *asked = true;
@@ -47,7 +75,6 @@ impl Turn<'_> {
             }
             Slot::Child(number) => {
                 let Some(child) = self.it.child_mut(number) else { return };
-                child.told = told;
                 child.state = ChildState::Working;
                 child.ended_at = None;
                 if matches!(self.it.stage, Stage::Summarising { .. } | Stage::Ended { .. }) {
@@ -60,25 +87,20 @@ impl Turn<'_> {
         if let Some(message) = message {
             self.act(Effect::React { message, reaction: Reaction::Taken });
         }
-        self.flush(slot);
     }
 
     /// The run takes nothing now: it is told when it rests.
     pub(super) fn held(&mut self, slot: Slot, text: String, mode: Mode, purpose: Purpose, message: Option<String>) {
+        self.set_told(slot, None);
         let first = self.it.waiting.iter().position(|waiting| waiting.slot == slot).unwrap_or(self.it.waiting.len());
         self.it.waiting.insert(first, Waiting { slot, text, mode, purpose, message });
-        let (who, seen) = match slot {
-            Slot::Parent => (Some("The agent".to_owned()), self.it.parent.as_ref().map(|parent| parent.seen.clone())),
-            Slot::Child(number) => {
-                let child = self.it.child(number);
-                (child.map(|child| child.spec.name.clone()), child.map(|child| child.seen.clone()))
-            }
+        let blocked = match slot {
+            Slot::Parent => self.it.parent.as_ref().is_some_and(|parent| parent.seen.state == RunState::Blocked),
+            Slot::Child(number) => self.it.child(number).is_some_and(|child| child.seen.state == RunState::Blocked),
         };
-        if let (Some(who), Some(seen)) = (who, seen)
-            && seen.state == RunState::Blocked
-        {
+        if blocked {
             // Followed on: when somebody has answered it there, it hears what waits here.
-            self.say(cards::blocked(&who, seen.note.as_deref(), seen.link.as_deref()));
+            self.say_blocked(slot);
         } else {
             self.set_timer(TimerName::Stale { slot }, self.now + STALE);
         }

@@ -38,12 +38,12 @@ impl Turn<'_> {
         if parent.seen.state.is_working() {
             // It went on meanwhile; its next rest is read again.
             if let Some(told) = &mut parent.told {
-                told.worked = true;
+                told.worked |= told.taken;
             }
             return;
         }
         let mut purpose = Purpose::None;
-        if let Some(told) = parent.told {
+        if let Some(told) = parent.told.filter(|told| told.taken) {
             let answered = match reading.turns {
                 Some(turns) => turns > parent.turns && reading.last_words.is_some(),
                 None => self.now.since(told.at) >= STALE,
@@ -59,7 +59,7 @@ impl Turn<'_> {
             return;
         }
         let Some(parent) = &mut self.it.parent else { return };
-        parent.told = None;
+        parent.told = parent.told.filter(|told| !told.taken);
         parent.heard_out = true;
         parent.turns = reading.turns.unwrap_or(parent.turns);
         self.clear_timer(TimerName::Stale { slot: Slot::Parent });
@@ -113,7 +113,7 @@ impl Turn<'_> {
             (RunState::Blocked, words)
                 if !words.as_deref().is_some_and(|words| matches!(proposal::find(words), Found::Proposal(_))) =>
             {
-                self.say_parent_blocked();
+                self.say_blocked(Slot::Parent);
             }
             (_, None) if reading.plan.is_none() => {
                 self.fail("The agent said nothing.", Problem::new(problems::SAID_NOTHING));
@@ -239,10 +239,17 @@ impl Turn<'_> {
         }
     }
 
-    /// The parent waits for a person, in its session.
-    pub(super) fn say_parent_blocked(&mut self) {
-        if let Some(parent) = &self.it.parent {
-            self.say(cards::blocked("The agent", parent.seen.note.as_deref(), parent.seen.link.as_deref()));
+    /// A run waits for a person, in its session.
+    pub(super) fn say_blocked(&mut self, slot: Slot) {
+        let (who, seen) = match slot {
+            Slot::Parent => (Some("The agent"), self.it.parent.as_ref().map(|parent| &parent.seen)),
+            Slot::Child(number) => {
+                let child = self.it.child(number);
+                (child.map(|child| child.spec.name.as_str()), child.map(|child| &child.seen))
+            }
+        };
+        if let (Some(who), Some(seen)) = (who, seen) {
+            self.say(cards::blocked(who, seen.note.as_deref(), seen.link.as_deref()));
         }
     }
 

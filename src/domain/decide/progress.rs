@@ -3,7 +3,7 @@
 use super::Turn;
 use crate::domain::{
     artifact::Artifact,
-    effect::{Effect, Purpose, Slot},
+    effect::{Effect, Slot},
     failure::Problem,
     orchestration::{Child, ChildState, Ending, Seen, Stage},
     policy::Breach,
@@ -37,12 +37,12 @@ impl Turn<'_> {
         if report.state.is_working() {
             parent.heard_out = false;
             if let Some(told) = &mut parent.told {
-                told.worked = true;
+                told.worked |= told.taken;
             }
         }
-        let stale = parent.told.is_some_and(|told| !told.worked);
+        let unmoved = parent.told.is_some_and(|told| told.is_unheard());
         self.bring(None, &report.artifacts);
-        if stale || report.state.is_working() {
+        if unmoved || report.state.is_working() {
             return;
         }
         self.read_parent_at_rest();
@@ -52,7 +52,7 @@ impl Turn<'_> {
         if report.state != RunState::Blocked {
             self.flush(Slot::Parent);
         } else if before != RunState::Blocked && !self.it.is_ended() {
-            self.say_parent_blocked();
+            self.say_blocked(Slot::Parent);
         }
     }
 
@@ -88,9 +88,9 @@ impl Turn<'_> {
         if report.state.is_working()
             && let Some(told) = &mut child.told
         {
-            told.worked = true;
+            told.worked |= told.taken;
         }
-        let unmoved = child.told.is_some_and(|told| !told.worked);
+        let unmoved = child.told.is_some_and(|told| told.is_unheard());
         let was = child.state.clone();
         let mut read = false;
         if !unmoved && was != ChildState::Reading {
@@ -112,7 +112,7 @@ impl Turn<'_> {
                 _ => {}
             }
         }
-        let (name, link, is) = (child.spec.name.clone(), child.seen.link.clone(), child.state.clone());
+        let (name, is) = (child.spec.name.clone(), child.state.clone());
         let run = report.run.clone();
         self.bring(Some(number), &report.artifacts);
         if unmoved {
@@ -132,8 +132,7 @@ impl Turn<'_> {
                 self.child_failed(number, problem, retryable && !stopping);
             }
             (RunState::Blocked, was) if *was != ChildState::Blocked => {
-                let note = report.status.as_ref().map(|status| status.message.clone());
-                self.say(cards::blocked(&name, note.as_deref(), link.as_deref()));
+                self.say_blocked(Slot::Child(number));
                 self.note(format!("child {number} is blocked"));
                 // It gives its place to another while it waits for a person.
                 self.start_children();
@@ -254,7 +253,7 @@ impl Turn<'_> {
     pub(super) fn child_stale(&mut self, number: u32) {
         let Some(child) = self.it.child_mut(number) else { return };
         let Some(told) = child.told else { return self.flush(Slot::Child(number)) };
-        if told.worked || told.purpose == Purpose::None || child.seen.state.is_working() {
+        if !told.is_unheard() || child.seen.state.is_working() {
             return;
         }
         let Some(run) = child.run.clone() else { return };

@@ -1,9 +1,9 @@
 //! Stop means stop: nothing new starts, the children are cancelled, then the parent, and what became
 //! of each is told.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use super::Turn;
+use super::{Turn, parent::STALE};
 use crate::{
     domain::{
         actor::Actor,
@@ -15,6 +15,9 @@ use crate::{
     },
     ids::RunId,
 };
+
+/// A run that may yet wake is cancelled again after this.
+const AGAIN: Duration = Duration::from_secs(5);
 
 impl Turn<'_> {
     pub(super) fn stop(&mut self, actor: &Actor, answer: AnswerPath) {
@@ -69,6 +72,10 @@ impl Turn<'_> {
 
     /// Oz has answered a cancel.
     pub(super) fn cancelled(&mut self, slot: Slot, answer: CancelAnswer) {
+        if answer == CancelAnswer::WasAtRest && self.may_wake(slot) {
+            // It was told something a moment ago and still shows its old state: it will work yet.
+            return self.set_timer(TimerName::Stale { slot }, self.now + AGAIN);
+        }
         if let Slot::Child(number) = slot
             && let Some(child) = self.it.child_mut(number)
             && !matches!(answer, CancelAnswer::OwnInfrastructure | CancelAnswer::Unanswered)
@@ -85,6 +92,15 @@ impl Turn<'_> {
             // A single stranger was stopped while the others went on.
             self.child_settled(slot);
         }
+    }
+
+    /// A follow-up has been given to it, whose effect has not been seen.
+    fn may_wake(&self, slot: Slot) -> bool {
+        let told = match slot {
+            Slot::Parent => self.it.parent.as_ref().and_then(|parent| parent.told),
+            Slot::Child(number) => self.it.child(number).and_then(|child| child.told),
+        };
+        told.is_some_and(|told| !told.worked && self.now.since(told.at) < STALE)
     }
 
     /// The next step of stopping: the parent once every child has been answered for, then the end.

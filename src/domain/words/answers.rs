@@ -7,7 +7,7 @@ use crate::domain::{
     orchestration::{Ending, Fate, Orchestration, Stage},
     policy::{Policy, Refusal},
     run::Reading,
-    text::{list, shorten},
+    text::{first_line, list, shorten},
     words::{cards, problems},
 };
 
@@ -213,4 +213,19 @@ fn name(actor: &Actor) -> String {
 
 fn names(actors: &[Actor]) -> String {
     list(&actors.iter().map(name).collect::<Vec<_>>())
+}
+
+/// Several orchestrations: id, stage and task of each.
+#[must_use]
+pub fn listed(lines: &[(String, String, String)]) -> Message {
+    if lines.is_empty() {
+        return Message::line("There are no orchestrations yet. Start one with /orchestrate.");
+    }
+    let lines = lines
+        .iter()
+        .map(|(id, stage, task)| {
+            Text::default().code(id.clone()).then(" ").bold(stage.clone()).then(format!(" {}", first_line(task, 100)))
+        })
+        .collect();
+    Message::default().with(Block::List(lines))
 }

@@ -111,9 +111,9 @@ pub fn go_on(orchestration: &Orchestration, approved: &str) -> String {
 #[must_use]
 pub fn reply(who: &str, text: &str, correction: bool) -> String {
     if correction {
-        format!("{who} corrected an earlier message; it now says:\n\n{text}")
+        format!("{who} corrected an earlier message; it now says:\n\n<message>\n{text}\n</message>")
     } else {
-        format!("{who} says:\n\n{text}")
+        format!("{who} says:\n\n<message>\n{text}\n</message>")
     }
 }
 

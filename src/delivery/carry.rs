@@ -1,0 +1,300 @@
+//! One attempt at one delivery: the effect becomes calls to Oz or an errand for the platform, and
+//! comes back as an outcome. After an attempt that may have had its effect, it looks first.
+
+use std::{path::Path, time::Duration};
+
+use super::{Core, Result, apply::Parcel, choices};
+use crate::{
+    domain::{
+        artifact::Artifact,
+        board,
+        conversation::Conversation,
+        effect::{Effect, Outcome, PostKey, Slot},
+        errand::{Errand, File, Talk},
+        failure::{Failure, Problem},
+        message::Message,
+        orchestration::{ChildState, Orchestration, Stage},
+        run::RunSpec,
+        text::{first_line, shorten},
+    },
+    ids::{DispatchId, OrchestrationId, RunId},
+    oz::{FollowUp, limits::Call},
+    pace::Pace,
+    slack,
+    storage::{StoreError, orchestrations, outbox::Claimed},
+};
+
+/// A board is edited no more often than this; the newest state wins.
+const BOARD: Duration = Duration::from_secs(3);
+/// A lost create is looked for from a little before it was sent.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(2);
+
+/// What an attempt brought back, if anybody waits for it.
+#[derive(Debug, Default)]
+pub(super) struct Brought {
+    pub outcome: Option<Outcome>,
+}
+
+pub(super) struct Carrier<'a> {
+    pub core: &'a Core,
+    pub delivery: &'a Claimed,
+    pub parcel: &'a Parcel,
+}
+
+impl Carrier<'_> {
+    pub async fn attempt(&self) -> Result<Brought, Failure> {
+        let orchestration = match &self.delivery.orchestration {
+            Some(id) => orchestrations::read(&self.core.store, id).await.map_err(|error| store_failed(&error))?,
+            None => None,
+        };
+        let outcome = match (&self.parcel.effect, &orchestration) {
+            (Effect::StartRun { slot, dispatch, spec }, Some(orchestration)) => {
+                Some(self.start_run(orchestration, *slot, dispatch, spec).await?)
+            }
+            (Effect::FollowUp { run, text, mode, message, .. }, Some(orchestration)) => {
+                if matches!(orchestration.stage, Stage::Stopping { .. }) {
+                    return Ok(Brought::default());
+                }
+                let taken = Outcome::FollowUpTaken { message: message.clone() };
+                if self.delivery.unsure_since.is_some() && self.was_told(run, text).await? {
+                    Some(taken)
+                } else {
+                    Some(match self.core.oz.follow_up(run, text, *mode).await? {
+                        FollowUp::Taken => taken,
+                        FollowUp::Held => {
+                            Outcome::FollowUpHeld { text: text.clone(), mode: *mode, message: message.clone() }
+                        }
+                    })
+                }
+            }
+            (Effect::CancelRun { run, .. }, _) => Some(Outcome::Cancelled(self.core.oz.cancel(run).await?)),
+            (Effect::ReadRun { run, .. }, _) => Some(Outcome::Read(self.core.oz.read(run).await?)),
+            (Effect::LookInto { run, to, answer, .. }, _) => {
+                let reading = self.core.oz.read(run).await?;
+                Some(Outcome::Looked { reading, to: to.clone(), answer: answer.clone() })
+            }
+            (effect, orchestration) => match self.talk(effect, orchestration.as_ref()).await? {
+                Some((conversation, talk)) => self.errand(conversation, talk).await?,
+                None => None,
+            },
+        };
+        Ok(Brought { outcome })
+    }
+
+    async fn start_run(
+        &self,
+        orchestration: &Orchestration,
+        slot: Slot,
+        dispatch: &DispatchId,
+        spec: &RunSpec,
+    ) -> Result<Outcome, Failure> {
+        let started = |run| Outcome::RunStarted { run, dispatch: dispatch.clone() };
+        if let Some(since) = self.delivery.unsure_since
+            && let Some(found) = self.core.oz.find_by_dispatch(spec, since - CLOCKS_DIFFER).await?
+        {
+            return Ok(started(found.run));
+        }
+        if !wants(orchestration, slot, dispatch) {
+            return Ok(Outcome::Unwanted);
+        }
+        Ok(started(self.core.oz.create(spec).await?.run))
+    }
+
+    /// Whether a follow-up whose answer was lost arrived: its words stand in the conversation, or,
+    /// where there is none, the run went on.
+    async fn was_told(&self, run: &RunId, text: &str) -> Result<bool, Failure> {
+        if let Some(says) = self.core.oz.says(run, text).await? {
+            return Ok(says);
+        }
+        let report = self.core.oz.get(run).await?;
+        Ok(report.state.is_working() || self.delivery.unsure_since.is_some_and(|since| report.updated_at > since))
+    }
+
+    /// What is to be said or shown, and where; none when there is nothing to do any more.
+    async fn talk(
+        &self,
+        effect: &Effect,
+        orchestration: Option<&Orchestration>,
+    ) -> Result<Option<(Conversation, Talk)>, Failure> {
+        let conversation =
+            orchestration.map_or(&self.parcel.conversation, |orchestration| &orchestration.conversation).clone();
+        let post = |message: Message, answer| {
+            let asker = orchestration?.request.by.clone();
+            Some(Talk::Post { message, answer, asker })
+        };
+        let edit = |key: &PostKey, message: Message| {
+            let id = orchestration?.posts.get(key)?.clone();
+            Some(Talk::Edit { id, message })
+        };
+        let board = || orchestration.map(|orchestration| board::message(orchestration, self.core.pages.as_deref()));
+        let talk = match effect {
+            Effect::PostBoard { answer } => board().and_then(|board| post(board, answer.clone())),
+            Effect::ShowBoard => board().and_then(|board| edit(&PostKey::board(), board)),
+            Effect::Say { message, .. } => post(message.clone(), crate::domain::input::AnswerPath::default()),
+            Effect::Edit { post, message } => edit(post, message.clone()),
+            Effect::SayPrivately { to, message, answer } => {
+                Some(Talk::Private { to: to.clone(), message: message.clone(), answer: answer.clone() })
+            }
+            Effect::React { message, reaction } => Some(Talk::React { message: message.clone(), reaction: *reaction }),
+            Effect::Upload { artifact, of } => Some(Talk::File(self.file(artifact, of).await?)),
+            Effect::UploadTranscript { run, of } => {
+                let download = self.core.oz.transcript(run).await?;
+                let name =
+                    format!("transcript-{}.{}", short(run.as_str()), extension(&download.mime_type).unwrap_or("txt"));
+                Some(Talk::File(File {
+                    title: format!("Transcript of {of}"),
+                    name,
+                    mime_type: download.mime_type,
+                    bytes: download.bytes,
+                }))
+            }
+            Effect::ReadThread { message } => Some(Talk::ReadThread { message: message.clone() }),
+            Effect::OpenForm { form, answer, to } => {
+                let choices = choices::kept(&self.core.store).await.map_err(|error| store_failed(&error))?;
+                Some(Talk::OpenForm { form: form.clone(), to: to.clone(), answer: answer.clone(), choices })
+            }
+            Effect::StartRun { .. }
+            | Effect::FollowUp { .. }
+            | Effect::CancelRun { .. }
+            | Effect::ReadRun { .. }
+            | Effect::LookInto { .. } => None,
+        };
+        Ok(talk.map(|talk| (conversation, talk)))
+    }
+
+    async fn errand(&self, conversation: Conversation, talk: Talk) -> Result<Option<Outcome>, Failure> {
+        let errand =
+            Errand { delivery: self.delivery.id.clone(), unsure_since: self.delivery.unsure_since, conversation, talk };
+        let carried = self.core.carry_out(&errand).await?;
+        let post = match &self.parcel.effect {
+            Effect::PostBoard { .. } => Some(PostKey::board()),
+            Effect::Say { post, .. } => post.clone(),
+            _ => None,
+        };
+        Ok(match (carried.outcome, post, carried.message) {
+            (Some(outcome), _, _) => Some(outcome),
+            (None, Some(post), Some(message)) => Some(Outcome::Posted { post, message }),
+            (None, _, _) => None,
+        })
+    }
+
+    async fn file(&self, artifact: &Artifact, of: &str) -> Result<File, Failure> {
+        let uid = match artifact {
+            Artifact::Plan { artifact: Some(uid), .. }
+            | Artifact::Screenshot { artifact: uid, .. }
+            | Artifact::File { artifact: uid, .. } => uid,
+            Artifact::Plan { artifact: None, .. } | Artifact::PullRequest { .. } | Artifact::Reference { .. } => {
+                return Err(Failure::Refused(Problem::new("nothing_to_fetch")));
+            }
+        };
+        let download = self.core.oz.artifact(uid).await?;
+        Ok(File {
+            name: file_name(artifact, uid),
+            title: file_title(artifact, of),
+            mime_type: download.mime_type,
+            bytes: download.bytes,
+        })
+    }
+}
+
+/// The paces that a delivery has to keep, over all replicas.
+pub(super) fn paces(parcel: &Parcel, orchestration: Option<&OrchestrationId>) -> Vec<Pace> {
+    use slack::limits::Call as Talk;
+    let Conversation { workspace, place, .. } = &parcel.conversation;
+    let talk = |call| slack::limits::paces(workspace, place, call);
+    let with = |mut paces: Vec<Pace>, more: Pace| {
+        paces.push(more);
+        paces
+    };
+    match (&parcel.effect, orchestration) {
+        (Effect::PostBoard { .. } | Effect::Say { .. }, _) => talk(Talk::Post),
+        (Effect::ShowBoard, Some(id)) => {
+            with(talk(Talk::Edit), Pace { key: format!("board:{id}"), interval: BOARD, burst: 1 })
+        }
+        (Effect::ShowBoard | Effect::Edit { .. }, _) => talk(Talk::Edit),
+        (Effect::SayPrivately { .. }, _) => talk(Talk::Private),
+        (Effect::React { .. }, _) => talk(Talk::React),
+        (Effect::ReadThread { .. }, _) => talk(Talk::ReadThread),
+        (Effect::OpenForm { .. }, _) => talk(Talk::OpenForm),
+        (Effect::Upload { .. }, _) => with(talk(Talk::File), Call::Artifact.pace()),
+        (Effect::UploadTranscript { .. }, _) => with(talk(Talk::File), Call::Transcript.pace()),
+        (Effect::StartRun { .. }, _) => vec![Call::Create.pace()],
+        (Effect::FollowUp { .. }, _) => vec![Call::FollowUp.pace()],
+        (Effect::CancelRun { .. }, _) => vec![Call::Cancel.pace()],
+        (Effect::ReadRun { .. } | Effect::LookInto { .. }, _) => vec![Call::Read.pace()],
+    }
+}
+
+/// Whether a start is still wanted when its turn comes.
+fn wants(orchestration: &Orchestration, slot: Slot, dispatch: &DispatchId) -> bool {
+    if matches!(orchestration.stage, Stage::Stopping { .. } | Stage::Ended { .. }) {
+        return false;
+    }
+    let current = |attempt| *dispatch == DispatchId::of(&orchestration.id, &slot.to_string(), attempt);
+    match slot {
+        Slot::Parent => {
+            orchestration.parent.as_ref().is_some_and(|parent| parent.run.is_none() && current(parent.attempt))
+        }
+        Slot::Child(number) => orchestration
+            .child(number)
+            .is_some_and(|child| child.state == ChildState::Starting && current(child.attempt)),
+    }
+}
+
+/// What a file is called in the conversation.
+pub(super) fn file_title(artifact: &Artifact, of: &str) -> String {
+    let what = match artifact {
+        Artifact::Plan { title, .. } => title.clone().unwrap_or_else(|| "Plan".into()),
+        Artifact::Screenshot { description, .. } => description.clone().unwrap_or_else(|| "Screenshot".into()),
+        Artifact::File { filename, description, .. } => description.clone().unwrap_or_else(|| filename.clone()),
+        Artifact::PullRequest { branch, .. } => branch.clone(),
+        Artifact::Reference { title, kind, .. } => title.clone().unwrap_or_else(|| kind.clone()),
+    };
+    format!("{}: {}", shorten(of, 80), first_line(&what, 120))
+}
+
+/// A name that is the artifact's own, so that the file is found again.
+fn file_name(artifact: &Artifact, uid: &str) -> String {
+    let uid = short(uid);
+    match artifact {
+        Artifact::Screenshot { mime_type, .. } => format!("screenshot-{uid}.{}", extension(mime_type).unwrap_or("png")),
+        Artifact::File { filename, .. } => {
+            let path = Path::new(filename);
+            let part =
+                |part: Option<&std::ffi::OsStr>| part.and_then(std::ffi::OsStr::to_str).unwrap_or_default().to_owned();
+            let (stem, extension) = (part(path.file_stem()), part(path.extension()));
+            let clean = |text: &str| {
+                text.chars()
+                    .filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                    .take(60)
+                    .collect::<String>()
+            };
+            match clean(&extension) {
+                extension if extension.is_empty() => format!("{}-{uid}", clean(&stem)),
+                extension => format!("{}-{uid}.{extension}", clean(&stem)),
+            }
+        }
+        Artifact::Plan { .. } | Artifact::PullRequest { .. } | Artifact::Reference { .. } => format!("plan-{uid}.md"),
+    }
+}
+
+fn short(id: &str) -> String {
+    id.chars().filter(char::is_ascii_alphanumeric).take(8).collect()
+}
+
+fn extension(mime_type: &str) -> Option<&'static str> {
+    match mime_type.split(';').next().unwrap_or_default().trim() {
+        "image/png" => Some("png"),
+        "image/jpeg" => Some("jpg"),
+        "image/gif" => Some("gif"),
+        "image/webp" => Some("webp"),
+        "application/json" => Some("json"),
+        "text/markdown" => Some("md"),
+        _ => None,
+    }
+}
+
+/// The database was away: nothing was done yet.
+fn store_failed(error: &StoreError) -> Failure {
+    Failure::Transient { after: None, problem: Problem::new("store").with_detail(error.to_string()) }
+}

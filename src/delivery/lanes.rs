@@ -1,0 +1,76 @@
+//! Where an effect stands in the outbox: what it must not overtake, what replaces it, how long it is
+//! of use. A pure table.
+
+use std::time::Duration;
+
+use crate::{
+    domain::effect::{Effect, Slot},
+    ids::{DeliveryId, OrchestrationId},
+    time::Timestamp,
+};
+
+/// Slack's `trigger_id` lives three seconds.
+const FORM: Duration = Duration::from_secs(3);
+/// A private answer is of no use later; Slack's `response_url` lives as long.
+const PRIVATE: Duration = Duration::from_mins(30);
+const REACTION: Duration = Duration::from_mins(30);
+
+pub(super) struct Place {
+    pub lane: String,
+    pub kind: &'static str,
+    pub coalesce: Option<String>,
+    pub urgent: bool,
+    pub expires_at: Option<Timestamp>,
+}
+
+pub(super) fn place(
+    effect: &Effect,
+    orchestration: Option<&OrchestrationId>,
+    id: &DeliveryId,
+    now: Timestamp,
+) -> Place {
+    let owner = orchestration.map_or_else(|| id.to_string(), ToString::to_string);
+    let run = |slot: &Slot| format!("run:{owner}:{slot}");
+    // What is said keeps its order. The board is edited beside it, and private answers and reactions
+    // do not wait for anything.
+    let talk = format!("talk:{owner}");
+    let alone = format!("alone:{id}");
+    let (lane, urgent, life) = match effect {
+        Effect::StartRun { slot, .. } | Effect::FollowUp { slot, .. } | Effect::CancelRun { slot, .. } => {
+            (run(slot), true, None)
+        }
+        Effect::ReadRun { slot, .. } => (run(slot), false, None),
+        Effect::LookInto { .. } => (alone, false, Some(PRIVATE)),
+        Effect::PostBoard { .. } | Effect::ReadThread { .. } => (talk, true, None),
+        Effect::Say { .. } | Effect::Edit { .. } | Effect::Upload { .. } | Effect::UploadTranscript { .. } => {
+            (talk, false, None)
+        }
+        Effect::ShowBoard => (format!("board:{owner}"), false, None),
+        Effect::SayPrivately { .. } => (alone, true, Some(PRIVATE)),
+        Effect::React { .. } => (alone, false, Some(REACTION)),
+        Effect::OpenForm { .. } => (alone, true, Some(FORM)),
+    };
+    let coalesce = matches!(effect, Effect::ShowBoard).then(|| lane.clone());
+    Place { lane, kind: kind(effect), coalesce, urgent, expires_at: life.map(|life| now + life) }
+}
+
+/// The effect's word in lists, logs and metrics.
+pub(super) const fn kind(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::StartRun { .. } => "start_run",
+        Effect::FollowUp { .. } => "follow_up",
+        Effect::CancelRun { .. } => "cancel_run",
+        Effect::ReadRun { .. } => "read_run",
+        Effect::LookInto { .. } => "look_into",
+        Effect::PostBoard { .. } => "post_board",
+        Effect::ShowBoard => "show_board",
+        Effect::Say { .. } => "say",
+        Effect::Edit { .. } => "edit",
+        Effect::SayPrivately { .. } => "say_privately",
+        Effect::React { .. } => "react",
+        Effect::Upload { .. } => "upload",
+        Effect::UploadTranscript { .. } => "upload_transcript",
+        Effect::ReadThread { .. } => "read_thread",
+        Effect::OpenForm { .. } => "open_form",
+    }
+}

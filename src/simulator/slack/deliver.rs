@@ -1,0 +1,233 @@
+//! Slack's side of a webhook: signed requests to Baton's door, three seconds for an answer, and
+//! retries of events.
+//!
+//! Signature: <https://docs.slack.dev/authentication/verifying-requests-from-slack/>.
+//! Retries: <https://docs.slack.dev/apis/events-api/#retries>, of events only; a command or a click
+//! that is lost is lost.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+use super::{SIGNING_SECRET, Slack};
+use crate::time::Timestamp;
+
+/// Slack waits this long for an answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Before the first, second and third retry of an event.
+const RETRY_AFTER: [Duration; 3] = [Duration::ZERO, Duration::from_mins(1), Duration::from_mins(5)];
+
+const COMMANDS: &str = "/slack/commands";
+const INTERACTIVITY: &str = "/slack/interactivity";
+const EVENTS: &str = "/slack/events";
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+
+/// What Baton's door answered; `status` 0 when it could not be reached within three seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+}
+
+impl Answer {
+    pub const fn is_success(&self) -> bool {
+        self.status >= 200 && self.status < 300
+    }
+}
+
+/// A webhook to be sent.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    path: &'static str,
+    content_type: &'static str,
+    body: Bytes,
+    /// 0 at first, then the number of the retry.
+    attempt: usize,
+    due: Timestamp,
+    reason: &'static str,
+}
+
+impl Delivery {
+    pub fn event(body: &Value, now: Timestamp) -> Self {
+        Self::new(EVENTS, JSON, body.to_string(), now)
+    }
+
+    pub fn command(form: String, now: Timestamp) -> Self {
+        Self::new(COMMANDS, FORM, form, now)
+    }
+
+    pub fn interaction(payload: &Value, now: Timestamp) -> Self {
+        let form =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
+        Self::new(INTERACTIVITY, FORM, form, now)
+    }
+
+    fn new(path: &'static str, content_type: &'static str, body: String, due: Timestamp) -> Self {
+        Self { path, content_type, body: body.into(), attempt: 0, due, reason: "" }
+    }
+
+    fn is_event(&self) -> bool {
+        self.path == EVENTS
+    }
+}
+
+/// A webhook as it went out.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub delivery: Delivery,
+    pub timestamp: String,
+    pub signature: String,
+}
+
+/// The `X-Slack-Signature` of a body at a moment.
+pub fn sign(timestamp: &str, body: &[u8]) -> String {
+    let Ok(mac) = Hmac::<Sha256>::new_from_slice(SIGNING_SECRET.as_bytes()) else {
+        return String::new(); // HMAC takes keys of any length.
+    };
+    let mac = mac.chain_update(b"v0:").chain_update(timestamp).chain_update(b":").chain_update(body);
+    format!("v0={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+impl Slack {
+    /// Sends the events that are waiting, in order, and gives Baton's answers to them.
+    pub async fn deliver_outgoing(&self) -> Vec<Answer> {
+        let _in_order = self.inner.sending.lock().await;
+        let mut answers = Vec::new();
+        while let Some(delivery) = self.adjust(|world| world.outgoing.pop_front()) {
+            answers.push(self.send(delivery).await);
+        }
+        answers
+    }
+
+    /// As [`Slack::deliver_outgoing`], without waiting: Slack tells the app of its own posts a moment
+    /// after it has answered.
+    pub(super) fn deliver_later(&self) {
+        let slack = self.clone();
+        tokio::spawn(async move { slack.deliver_outgoing().await });
+    }
+
+    /// Sends again what is due for a retry by now.
+    pub async fn tick(&self) {
+        let now = self.inner.clock.now();
+        let (due, later): (Vec<_>, Vec<_>) =
+            self.adjust(|world| std::mem::take(&mut world.retries)).into_iter().partition(|retry| retry.due <= now);
+        self.adjust(|world| world.retries.extend(later));
+        for delivery in due {
+            self.send(delivery).await;
+        }
+    }
+
+    /// How many events are still to be sent, now or again.
+    pub fn undelivered(&self) -> usize {
+        self.read(|world| world.outgoing.len() + world.retries.len())
+    }
+
+    /// Delivers the last webhook once more: an event as Slack retries it, anything else as somebody
+    /// who recorded it would replay it, byte for byte.
+    pub async fn redeliver_last(&self) -> Answer {
+        let Some(sent) = self.read(|world| world.last_sent.clone()) else { return Answer::default() };
+        if sent.delivery.is_event() {
+            let attempt = sent.delivery.attempt + 1;
+            return self.send(Delivery { attempt, reason: "http_timeout", ..sent.delivery }).await;
+        }
+        self.transmit(&sent).await.unwrap_or_default()
+    }
+
+    /// A request of any form to a path of Baton's, unsigned unless `headers` say otherwise.
+    pub async fn raw(&self, path: &str, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Answer {
+        let (Some(client), Some(target)) = (&self.inner.client, self.read(|world| world.target.clone())) else {
+            return Answer::default();
+        };
+        let mut request = client.post(format!("{target}{path}")).body(body.into());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        receive(request).await.map_or_else(|_| Answer::default(), |(answer, _)| answer)
+    }
+
+    /// Signs by the clock, sends, and plans the retry if that fails.
+    pub(super) async fn send(&self, delivery: Delivery) -> Answer {
+        let timestamp = self.inner.clock.now().as_secs().to_string();
+        let signature = sign(&timestamp, &delivery.body);
+        let sent = Sent { delivery, timestamp, signature };
+        self.adjust(|world| world.last_sent = Some(sent.clone()));
+        let outcome = self.transmit(&sent).await;
+        let reason = match &outcome {
+            Ok(answer) if answer.is_success() => return answer.clone(),
+            Ok(_) => "http_error",
+            Err(reason) => reason,
+        };
+        self.retry_later(sent.delivery, reason);
+        outcome.unwrap_or_default()
+    }
+
+    fn retry_later(&self, delivery: Delivery, reason: &'static str) {
+        let now = self.inner.clock.now();
+        self.adjust(|world| {
+            let wanted = world.knobs.deliver_retries && world.target.is_some() && reason != NO_RETRY;
+            if let (true, true, Some(after)) = (wanted, delivery.is_event(), RETRY_AFTER.get(delivery.attempt)) {
+                world.retries.push(Delivery { attempt: delivery.attempt + 1, due: now + *after, reason, ..delivery });
+            }
+        });
+    }
+
+    /// The answer, or in Slack's words why there is none.
+    async fn transmit(&self, sent: &Sent) -> Result<Answer, &'static str> {
+        let (Some(client), Some(target)) = (&self.inner.client, self.read(|world| world.target.clone())) else {
+            return Err("connection_failed");
+        };
+        let delivery = &sent.delivery;
+        let mut request = client
+            .post(format!("{target}{}", delivery.path))
+            .header("User-Agent", "Slackbot 1.0 (+https://api.slack.com/robots)")
+            .header("Content-Type", delivery.content_type)
+            .header("X-Slack-Request-Timestamp", &sent.timestamp)
+            .header("X-Slack-Signature", &sent.signature)
+            .body(delivery.body.clone());
+        if delivery.attempt > 0 {
+            request = request
+                .header("X-Slack-Retry-Num", delivery.attempt.to_string())
+                .header("X-Slack-Retry-Reason", delivery.reason);
+        }
+        let (answer, no_retry) = receive(request).await?;
+        if no_retry && !answer.is_success() {
+            return Err(NO_RETRY);
+        }
+        Ok(answer)
+    }
+}
+
+/// Baton asked not to be sent this event again (`X-Slack-No-Retry`).
+const NO_RETRY: &str = "no_retry";
+
+/// The answer, and whether it asks for no retries.
+async fn receive(request: reqwest::RequestBuilder) -> Result<(Answer, bool), &'static str> {
+    let why = |error: reqwest::Error| if error.is_timeout() { "http_timeout" } else { "connection_failed" };
+    let response = request.timeout(PATIENCE).send().await.map_err(why)?;
+    let status = response.status().as_u16();
+    let no_retry = response.headers().get("x-slack-no-retry").is_some_and(|value| value == "1");
+    let body = response.text().await.map_err(why)?;
+    Ok((Answer { status, body }, no_retry))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_over_the_time_and_the_raw_body() {
+        let ours = sign("1531420618", b"token=x&text=");
+        assert_eq!(ours.len(), 3 + 64);
+        assert_ne!(ours, sign("1531420619", b"token=x&text="));
+        // An implementation that is not ours agrees.
+        let verifier = slack_morphism::signature_verifier::SlackEventSignatureVerifier::new(
+            &slack_morphism::SlackSigningSecret(SIGNING_SECRET.to_owned()),
+        );
+        let error = verifier.verify(&ours, "token=x&text=", "1531420618").expect_err("too old");
+        assert!(format!("{error:?}").contains("Expired") || format!("{error}").contains("xpired"), "{error:?}");
+    }
+}

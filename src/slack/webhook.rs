@@ -1,0 +1,346 @@
+//! The door: the three addresses that Slack sends to.
+//!
+//! A handler's argument is a [`Verified`] request, and only [`check`] makes one, so the signature
+//! cannot be skipped. What is for us is stored as it came, and 200 follows the commit. Understanding
+//! it is the inbox worker's business (`inbound.rs`). Mounted by `app.rs`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{FromRequest, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use futures_util::StreamExt;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::{
+    envelope::{self, Kind, text_at},
+    signature::{self, Unbelieved},
+};
+use crate::{
+    ids::{EventId, short_hash},
+    storage::ingest::{Ingest, NewEvent, Stored},
+    time::{Clock, Timestamp},
+};
+
+/// A body may have this many bytes.
+pub const LIMIT: usize = 1 << 20;
+/// A body has to arrive within this.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What is over the limit is read for this long and thrown away, so that a sender that writes
+/// before it reads gets to see the 413.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// First words that ask about orchestrations instead of starting one.
+const VERBS: [&str; 10] = ["help", "status", "list", "stop", "cancel", "show", "retry", "why", "approve", "transcript"];
+
+/// What the door needs.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Several while rotating; any of them counts.
+    pub secrets: Vec<SecretString>,
+    pub ingest: Ingest,
+    pub clock: Clock,
+}
+
+/// What became of a request: an extension of the response, for whoever counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    New,
+    Duplicate,
+    /// Signed, and not for us.
+    Ignored(&'static str),
+    /// Slack asks whether we are there.
+    Probe,
+    /// Turned away, or not stored.
+    Refused,
+}
+
+/// The routes `/slack/commands`, `/slack/interactivity` and `/slack/events`.
+pub fn router(door: Door) -> Router {
+    Router::new()
+        .route("/slack/commands", post(commands))
+        .route("/slack/interactivity", post(interactivity))
+        .route("/slack/events", post(events))
+        .with_state(Arc::new(door))
+}
+
+async fn commands(State(door): State<Arc<Door>>, request: Verified) -> Response {
+    receive(&door, Kind::Commands, request).await
+}
+
+async fn interactivity(State(door): State<Arc<Door>>, request: Verified) -> Response {
+    receive(&door, Kind::Interactivity, request).await
+}
+
+async fn events(State(door): State<Arc<Door>>, request: Verified) -> Response {
+    receive(&door, Kind::Events, request).await
+}
+
+async fn receive(door: &Door, kind: Kind, request: Verified) -> Response {
+    let payload = match envelope::open(kind, &request.body) {
+        Ok(payload) => payload,
+        Err(reason) => return TurnedAway::Unreadable(reason).into_response(),
+    };
+    if kind == Kind::Events && text_at(&payload, "/type") == Some("url_verification") {
+        return challenge(&payload);
+    }
+    if let Some(reason) = envelope::irrelevance(kind, &payload) {
+        tracing::info!(event.source = "slack", event.kind = kind.as_str(), reason, "event ignored");
+        return heard(Heard::Ignored(reason), StatusCode::OK);
+    }
+    let event = new_event(kind, &payload, request, door.clock.now());
+    let id = event.id.clone();
+    match door.ingest.store(event).await {
+        Ok(stored) => {
+            let (word, outcome) = match stored {
+                Stored::New => (Heard::New, "new"),
+                Stored::Duplicate => (Heard::Duplicate, "duplicate"),
+            };
+            tracing::info!(event.source = "slack", event.kind = kind.as_str(), event.id = %id, outcome, "event stored");
+            heard(word, acknowledgement(kind, &payload))
+        }
+        Err(unavailable) => {
+            tracing::error!(event.source = "slack", event.kind = kind.as_str(), event.id = %id, "{unavailable}");
+            heard(Heard::Refused, (StatusCode::SERVICE_UNAVAILABLE, "the event could not be stored\n"))
+        }
+    }
+}
+
+fn new_event(kind: Kind, payload: &Value, request: Verified, now: Timestamp) -> NewEvent {
+    let dedupe = envelope::dedupe(kind, payload, &request.timestamp, &request.body);
+    NewEvent {
+        id: EventId::new(format!("e{}", short_hash(&["slack", &dedupe], 20))),
+        source: "slack",
+        kind: kind.as_str(),
+        lane: envelope::lane(payload),
+        dedupe,
+        body: request.body,
+        received_at: now,
+    }
+}
+
+/// Slack shows the answer to a command to the one who typed it. The empty answer to a form closes it.
+fn acknowledgement(kind: Kind, payload: &Value) -> Response {
+    if kind == Kind::Commands && starts_something(payload) {
+        let line = "On its way: the board will appear in this channel in a moment.";
+        return Json(json!({"response_type": "ephemeral", "text": line})).into_response();
+    }
+    StatusCode::OK.into_response()
+}
+
+fn starts_something(payload: &Value) -> bool {
+    let mut words = text_at(payload, "/text").unwrap_or_default().split_whitespace();
+    let Some(first) = words.next() else { return false };
+    let is_verb = VERBS.contains(&first.to_ascii_lowercase().as_str());
+    let command = text_at(payload, "/command").unwrap_or_default();
+    match command {
+        "/oz" => !is_verb,
+        "/orchestrate" | "/plan" => !is_verb || words.next().is_some(),
+        _ => false,
+    }
+}
+
+/// <https://docs.slack.dev/reference/events/url_verification>: the signature has been checked.
+fn challenge(payload: &Value) -> Response {
+    match text_at(payload, "/challenge") {
+        Some(challenge) => heard(Heard::Probe, challenge.to_owned()),
+        None => TurnedAway::Unreadable("the verification has no challenge").into_response(),
+    }
+}
+
+fn heard(word: Heard, answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    response.extensions_mut().insert(word);
+    response
+}
+
+/// A request whose signature has been checked. Only [`check`] makes one.
+#[derive(Debug)]
+struct Verified {
+    /// As it was signed.
+    timestamp: String,
+    body: String,
+}
+
+impl FromRequest<Arc<Door>> for Verified {
+    type Rejection = TurnedAway;
+
+    async fn from_request(request: Request, door: &Arc<Door>) -> Result<Self, TurnedAway> {
+        let path = request.uri().path().to_owned();
+        check(request, &door.secrets, door.clock.now()).await.inspect_err(|turned| {
+            if !matches!(turned, TurnedAway::SslCheck) {
+                tracing::warn!(event.source = "slack", http.path = path, reason = %turned, "request turned away");
+            }
+        })
+    }
+}
+
+/// Why a request gets no further than the door. The text is the answer's one-line reason.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum TurnedAway {
+    /// Slack's unsigned probe of the certificate; it is answered, and nothing else happens.
+    #[error("")]
+    SslCheck,
+    #[error("the body is larger than 1 MiB")]
+    TooLarge,
+    #[error("the body did not arrive in time")]
+    TooSlow,
+    #[error(transparent)]
+    Unbelieved(#[from] Unbelieved),
+    #[error("{0}")]
+    Unreadable(&'static str),
+}
+
+impl IntoResponse for TurnedAway {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::SslCheck => return heard(Heard::Probe, StatusCode::OK),
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Unbelieved(_) => StatusCode::UNAUTHORIZED,
+            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+        };
+        heard(Heard::Refused, (status, format!("{self}\n")))
+    }
+}
+
+async fn check(request: Request, secrets: &[SecretString], now: Timestamp) -> Result<Verified, TurnedAway> {
+    let (parts, body) = request.into_parts();
+    let body = tokio::time::timeout(PATIENCE, read(body)).await.map_err(|_| TurnedAway::TooSlow)??;
+    if is_ssl_check(&parts.headers, &body) {
+        return Err(TurnedAway::SslCheck);
+    }
+    let timestamp = signature::verify(secrets, &parts.headers, &body, now)?;
+    let body = String::from_utf8(body).map_err(|_| TurnedAway::Unreadable("the body is not UTF-8"))?;
+    Ok(Verified { timestamp, body })
+}
+
+async fn read(body: Body) -> Result<Vec<u8>, TurnedAway> {
+    let mut chunks = body.into_data_stream();
+    let mut read = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| TurnedAway::Unreadable("the body broke off"))?;
+        if read.len() + chunk.len() > LIMIT {
+            let rest = chunks.take(8 * LIMIT / 1024).for_each(|_| std::future::ready(()));
+            // Whether it came to an end or not, the answer is the same.
+            let _ = tokio::time::timeout(PARTING, rest).await;
+            return Err(TurnedAway::TooLarge);
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read)
+}
+
+/// <https://docs.slack.dev/interactivity/implementing-slash-commands>: `ssl_check=1`, not signed.
+/// Nothing else of such a request is ever looked at.
+fn is_ssl_check(headers: &HeaderMap, body: &[u8]) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.starts_with("application/x-www-form-urlencoded")
+        && form_urlencoded::parse(body).any(|(name, value)| name == "ssl_check" && value == "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::Sha256;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    fn request(body: impl Into<Vec<u8>>, signed: bool) -> Request {
+        let body = body.into();
+        let mut request =
+            Request::post("/slack/events").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if signed {
+            let mac = Hmac::<Sha256>::new_from_slice(b"secret").expect("a key of any length");
+            let mac = mac.chain_update("v0:1700000000:").chain_update(&body).finalize().into_bytes();
+            request = request
+                .header("X-Slack-Request-Timestamp", "1700000000")
+                .header("X-Slack-Signature", format!("v0={}", hex::encode(mac)));
+        }
+        request.body(Body::from(body)).expect("a request")
+    }
+
+    async fn checked(request: Request) -> Result<Verified, TurnedAway> {
+        check(request, &["secret".into()], NOW).await
+    }
+
+    async fn told(response: Response) -> (StatusCode, String) {
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), LIMIT).await.expect("a body");
+        (status, String::from_utf8(body.to_vec()).expect("text"))
+    }
+
+    #[tokio::test]
+    async fn a_signed_request_passes_with_its_body_as_it_came() {
+        let verified = checked(request("payload=%7B%7D", true)).await.expect("a verified request");
+        assert_eq!((verified.body.as_str(), verified.timestamp.as_str()), ("payload=%7B%7D", "1700000000"));
+    }
+
+    #[tokio::test]
+    async fn others_are_turned_away_with_a_reason() {
+        for (request, status) in [
+            (request("x=1", false), StatusCode::UNAUTHORIZED),
+            (request(vec![b'a'; LIMIT + 1], true), StatusCode::PAYLOAD_TOO_LARGE),
+            (request(vec![0xff, 0xfe], true), StatusCode::BAD_REQUEST),
+        ] {
+            let (answered, reason) = told(checked(request).await.expect_err("a refusal").into_response()).await;
+            assert_eq!(answered, status);
+            assert_eq!(reason.lines().count(), 1, "{reason}");
+        }
+        assert!(checked(request(vec![b'a'; LIMIT], true)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_ssl_check_is_answered_without_a_signature_and_goes_no_further() {
+        let probe =
+            checked(request("token=x&ssl_check=1&command=%2Forchestrate&text=go", false)).await.expect_err("a refusal");
+        assert_eq!(probe, TurnedAway::SslCheck);
+        assert_eq!(told(probe.into_response()).await, (StatusCode::OK, String::new()));
+        assert_ne!(checked(request("ssl_check=0", false)).await.expect_err("a refusal"), TurnedAway::SslCheck);
+    }
+
+    #[tokio::test]
+    async fn a_verification_answers_its_challenge() {
+        let payload = json!({"type": "url_verification", "challenge": "3eZbrw1aB"});
+        assert_eq!(told(challenge(&payload)).await, (StatusCode::OK, "3eZbrw1aB".into()));
+        assert_eq!(told(challenge(&json!({"challenge": 7}))).await.0, StatusCode::BAD_REQUEST);
+    }
+
+    #[tokio::test]
+    async fn only_a_start_with_words_is_answered_with_a_line() {
+        for (command, text, line) in [
+            ("/orchestrate", "Migrate the tests", true),
+            ("/orchestrate", "stop using Jest everywhere", true),
+            ("/orchestrate", "", false),
+            ("/orchestrate", "help", false),
+            ("/plan", "  ", false),
+            ("/oz", "fix the build", true),
+            ("/oz", "Cancel o1", false),
+            ("/else", "hello", false),
+        ] {
+            let (status, body) =
+                told(acknowledgement(Kind::Commands, &json!({"command": command, "text": text}))).await;
+            assert_eq!((status, !body.is_empty()), (StatusCode::OK, line), "{command} {text}");
+        }
+        let closed = told(acknowledgement(Kind::Interactivity, &json!({"type": "view_submission"}))).await;
+        assert_eq!(closed, (StatusCode::OK, String::new()));
+    }
+
+    #[test]
+    fn the_same_request_makes_the_same_event() {
+        let payload = json!({"type": "event_callback", "event_id": "Ev1", "team_id": "T1", "event": {"channel": "C1"}});
+        let verified = |timestamp: &str| Verified { timestamp: timestamp.into(), body: payload.to_string() };
+        let first = new_event(Kind::Events, &payload, verified("1"), NOW);
+        assert_eq!(first, new_event(Kind::Events, &payload, verified("2"), NOW));
+        assert_eq!((first.lane.as_str(), first.dedupe.as_str()), ("slack:T1:C1", "event:Ev1"));
+    }
+}

@@ -1,0 +1,6 @@
+//! One binary for all integration tests. Each body runs on SQLite, and on PostgreSQL where
+//! `BATON_TEST_POSTGRES_URL` names a server (`databases.rs`).
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod databases;
+mod store;

@@ -1,0 +1,166 @@
+//! Orchestrations with their lists, conversations, runs, posts and trail.
+
+use baton::{
+    domain::{
+        actor::Platform,
+        conversation::Conversation,
+        effect::Slot,
+        orchestration::{Ending, Orchestration, Stage},
+        run::RunState,
+    },
+    ids::{InputId, OrchestrationId, RunId},
+    storage::{
+        Store, conversations,
+        orchestrations::{self, Filter, Summary},
+        posts, runs,
+        trail::{self, TrailEntry},
+    },
+    time::Timestamp,
+};
+
+use super::{at, insert_orchestration, orchestration};
+use crate::databases::on_both;
+
+const ALL: Filter = Filter { workspace: None, place: None, open_only: false, limit: 100 };
+
+async fn insert(store: &Store, orchestration: &Orchestration) {
+    let mut tx = store.begin("insert").await.unwrap();
+    assert!(orchestrations::insert(&mut tx, orchestration).await.unwrap());
+    tx.commit().await.unwrap();
+}
+
+fn ids(summaries: &[Summary]) -> Vec<&str> {
+    summaries.iter().map(|summary| summary.id.as_str()).collect()
+}
+
+on_both!(an_orchestration_comes_back_as_it_was, |db| async {
+    let store = db.open().await;
+    let mut hostile = orchestration("o1");
+    hostile.request.ask.task = format!("nul \0 quote ' and {}", "🦀".repeat(300));
+    insert(&store, &hostile).await;
+    assert_eq!(orchestrations::read(&store, &hostile.id).await.unwrap(), Some(hostile.clone()));
+    let mut tx = store.begin("again").await.unwrap();
+    assert!(!orchestrations::insert(&mut tx, &orchestration("o1")).await.unwrap());
+    assert_eq!(orchestrations::load(&mut tx, &hostile.id).await.unwrap().unwrap().orchestration, hostile);
+    assert_eq!(orchestrations::load(&mut tx, &OrchestrationId::from("o2")).await.unwrap(), None);
+    drop(tx);
+    let summary = orchestrations::list(&store, &ALL).await.unwrap().remove(0);
+    assert_eq!(summary.task.chars().count(), 200);
+    assert!(summary.task.starts_with("nul \u{fffd} quote '"));
+});
+
+on_both!(a_save_names_the_revision_that_it_read, |db| async {
+    let store = db.open().await;
+    let id = insert_orchestration(&store, "o1").await;
+    let mut tx = store.begin("save").await.unwrap();
+    let loaded = orchestrations::load(&mut tx, &id).await.unwrap().unwrap();
+    let mut changed = loaded.orchestration;
+    changed.stage = Stage::Running;
+    changed.updated_at = at(5);
+    assert!(orchestrations::save(&mut tx, &changed, loaded.revision).await.unwrap());
+    assert!(!orchestrations::save(&mut tx, &changed, loaded.revision).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(orchestrations::read(&store, &id).await.unwrap(), Some(changed));
+    let summary = orchestrations::list(&store, &ALL).await.unwrap().remove(0);
+    assert_eq!((summary.stage.as_str(), summary.updated_at), ("running", at(5)));
+});
+
+on_both!(lists_are_searched_by_what_stands_beside, |db| async {
+    let store = db.open().await;
+    let made = |id: &str, place: &str, second| Orchestration {
+        conversation: Conversation::slack("T1", place, None),
+        created_at: at(second),
+        ..orchestration(id)
+    };
+    insert(&store, &made("o1", "C1", 1)).await;
+    insert(&store, &made("o2", "C2", 2)).await;
+    let over = Stage::Ended { how: Ending::Expired, at: at(9) };
+    insert(&store, &Orchestration { stage: over, ..made("o3", "C1", 3) }).await;
+    let elsewhere = Conversation { platform: Platform::Linear, ..Conversation::slack("T2", "C1", None) };
+    insert(&store, &Orchestration { conversation: elsewhere, ..made("o4", "C1", 4) }).await;
+
+    let list = async |filter: Filter| orchestrations::list(&store, &filter).await.unwrap();
+    assert_eq!(ids(&list(ALL).await), ["o4", "o3", "o2", "o1"]);
+    assert_eq!(ids(&list(Filter { limit: 2, ..ALL }).await), ["o4", "o3"]);
+    assert_eq!(ids(&list(Filter { open_only: true, ..ALL }).await), ["o4", "o2", "o1"]);
+    let here = Filter { workspace: Some("T1".into()), place: Some("C1".into()), ..ALL };
+    assert_eq!(ids(&list(here).await), ["o3", "o1"]);
+    assert_eq!(list(ALL).await[0].platform, Platform::Linear);
+    assert_eq!(list(ALL).await[0].asked_by, "slack:UADA");
+
+    let mut tx = store.begin("open in").await.unwrap();
+    assert_eq!(ids(&orchestrations::open_in(&mut tx, "slack:T1:C1").await.unwrap()), ["o1"]);
+    drop(tx);
+    let counts = orchestrations::counts_by_stage(&store).await.unwrap();
+    assert_eq!(counts, [("expired".to_owned(), 1), ("planning".to_owned(), 3)]);
+});
+
+on_both!(a_conversation_belongs_to_the_first, |db| async {
+    let store = db.open().await;
+    let (first, second) = (insert_orchestration(&store, "o1").await, insert_orchestration(&store, "o2").await);
+    let mut tx = store.begin("bind").await.unwrap();
+    assert!(conversations::bind(&mut tx, "slack:T1:C1:1.0", &first).await.unwrap());
+    assert!(conversations::bind(&mut tx, "slack:T1:C1:1.0", &first).await.unwrap());
+    assert!(!conversations::bind(&mut tx, "slack:T1:C1:1.0", &second).await.unwrap());
+    assert_eq!(conversations::find(&mut tx, "slack:T1:C1:1.0").await.unwrap(), Some(first));
+    assert_eq!(conversations::find(&mut tx, "slack:T1:C1:2.0").await.unwrap(), None);
+});
+
+on_both!(runs_are_known_by_their_id_and_followed_while_they_work, |db| async {
+    let store = db.open().await;
+    let id = insert_orchestration(&store, "o1").await;
+    assert!(runs::is_anything_open(&store).await.unwrap());
+    let put = async |run: &str, slot, state: RunState, second, working| {
+        let mut tx = store.begin("put").await.unwrap();
+        runs::put(&mut tx, &RunId::from(run), &id, slot, &state, at(second), working).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    put("parent", Slot::Parent, RunState::Succeeded, 1, false).await;
+    put("child", Slot::Child(2), RunState::Queued, 3, true).await;
+    put("child", Slot::Child(2), RunState::Other("PAUSED".into()), 4, true).await;
+    put("other", Slot::Child(3), RunState::InProgress, 2, true).await;
+
+    let mut tx = store.begin("find").await.unwrap();
+    let child = runs::find(&mut tx, &RunId::from("child")).await.unwrap().unwrap();
+    assert_eq!((child.slot, child.state.as_str(), child.updated_at), (Slot::Child(2), "PAUSED", at(4)));
+    assert_eq!(child.orchestration, id);
+    assert_eq!(runs::find(&mut tx, &RunId::from("nobody")).await.unwrap(), None);
+    drop(tx);
+
+    let names = |runs: Vec<runs::KnownRun>| runs.into_iter().map(|run| run.run.to_string()).collect::<Vec<_>>();
+    assert_eq!(names(runs::working(&store, 10).await.unwrap()), ["other", "child"]);
+    assert_eq!(names(runs::working(&store, 1).await.unwrap()), ["other"]);
+    assert_eq!(names(runs::parents_open(&store, 10).await.unwrap()), ["parent"]);
+
+    let mut tx = store.begin("end").await.unwrap();
+    let loaded = orchestrations::load(&mut tx, &id).await.unwrap().unwrap();
+    let ended = Orchestration { stage: Stage::Ended { how: Ending::Done, at: at(9) }, ..loaded.orchestration };
+    assert!(orchestrations::save(&mut tx, &ended, loaded.revision).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(names(runs::parents_open(&store, 10).await.unwrap()), [""; 0]);
+    assert!(runs::is_anything_open(&store).await.unwrap(), "its children still work");
+    put("child", Slot::Child(2), RunState::Succeeded, 5, false).await;
+    put("other", Slot::Child(3), RunState::Cancelled, 5, false).await;
+    assert!(!runs::is_anything_open(&store).await.unwrap());
+});
+
+on_both!(posts_and_the_trail_are_kept, |db| async {
+    let store = db.open().await;
+    let id = insert_orchestration(&store, "o1").await;
+    let entry = |second, what: &str| TrailEntry {
+        at: at(second),
+        input: InputId::from("i1"),
+        actor: Some("slack:UADA".into()),
+        what: what.into(),
+        detail: None,
+    };
+    let mut tx = store.begin("write").await.unwrap();
+    posts::put(&mut tx, &id, "board", "1.0", at(0)).await.unwrap();
+    posts::put(&mut tx, &id, "board", "2.0", Timestamp::from_secs(1)).await.unwrap();
+    assert_eq!(posts::find(&mut tx, &id, "board").await.unwrap().as_deref(), Some("2.0"));
+    assert_eq!(posts::find(&mut tx, &id, "proposal-1").await.unwrap(), None);
+    trail::add(&mut tx, &id, &entry(5, "asked")).await.unwrap();
+    trail::add(&mut tx, &id, &entry(4, "approved")).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(trail::read(&store, &id).await.unwrap(), [entry(5, "asked"), entry(4, "approved")]);
+});

@@ -1,0 +1,78 @@
+//! Migrations, addresses, and every statement against the schema.
+
+use baton::storage::{Schema, Store, StoreError, every_statement};
+
+use crate::databases::{on_both, sqlite_url};
+
+on_both!(every_statement_is_understood, |db| async {
+    db.open().await.check_statements().await.unwrap();
+});
+
+on_both!(migrating_again_changes_nothing, |db| async {
+    let store = db.open_blank().await;
+    assert_eq!(store.check_schema().await.unwrap(), Schema::Behind);
+    store.migrate().await.unwrap();
+    assert_eq!(store.check_schema().await.unwrap(), Schema::Current);
+    store.migrate().await.unwrap();
+    assert_eq!(db.open().await.check_schema().await.unwrap(), Schema::Current);
+});
+
+on_both!(a_newer_schema_is_refused, |db| async {
+    let store = db.open().await;
+    db.outsider()
+        .await
+        .run("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'newer', TRUE, '', 0)")
+        .await;
+    assert_eq!(store.check_schema().await.unwrap(), Schema::Newer);
+    let refused = store.migrate().await.unwrap_err();
+    assert!(matches!(refused, StoreError::NewerSchema { found: 9999, .. }), "{refused}");
+    assert!(!refused.is_retryable());
+});
+
+on_both!(it_answers_and_closes, |db| async {
+    let store = db.open().await;
+    store.ping().await.unwrap();
+    assert_eq!(store.kind(), if db.is_postgres() { "postgres" } else { "sqlite" });
+    assert!(!format!("{store:?}").contains("127.0.0.1"));
+    store.close().await;
+    assert!(store.ping().await.is_err());
+});
+
+#[tokio::test]
+async fn an_address_that_cannot_be_used_is_told_why() {
+    for (url, reason) in [
+        ("mysql://localhost/x", "starts with sqlite:// or postgres://"),
+        ("sqlite::memory:", "needs a file"),
+        ("postgres://127.0.0.1:1/baton", "names no user"),
+    ] {
+        let error = Store::open(url, 1).await.unwrap_err();
+        assert!(error.to_string().contains(reason), "{url}: {error}");
+    }
+}
+
+/// A queue's statement must cost what waits, not what was done.
+#[tokio::test]
+async fn no_statement_reads_a_whole_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = sqlite_url(folder.path());
+    let store = Store::open(&url, 1).await.unwrap();
+    store.migrate().await.unwrap();
+    let mut outsider = crate::databases::Db { url }.outsider().await;
+    for sql in every_statement().filter(|sql| !sql.sqlite.contains("SAVEPOINT")) {
+        for step in outsider.plan(sql.sqlite).await {
+            let queue = ["inbox", "outbox", "event", "head", "earlier", "timers"];
+            let scans = step.strip_prefix("SCAN ").is_some_and(|rest| queue.contains(&rest));
+            assert!(!scans, "{}: {step}\n{}", sql.name, sql.sqlite);
+        }
+    }
+}
+
+#[test]
+fn both_folders_hold_the_same_migrations() {
+    let names = |folder: &str| {
+        let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("migrations/sqlite"), names("migrations/postgres"));
+}
