@@ -1,1 +1,5 @@
-fn main() {}
+//! The `baton` program. Everything is in the library; `cli` is where it begins.
+
+fn main() -> std::process::ExitCode {
+    baton::cli::main()
+}

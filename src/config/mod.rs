@@ -107,7 +107,8 @@ fn read(file: &Table, env: &dyn Fn(&str) -> Option<String>) -> Result<Settings, 
     let storage = StorageSettings::read(&mut reader);
     let slack = SlackSettings::read(&mut reader);
     let oz = OzSettings::read(&mut reader);
-    if slack.is_some() && !reader.has(keys::OZ_API_KEY) {
+    let wants_slack = reader.has(keys::SIGNING_SECRET) || reader.has(keys::BOT_TOKEN);
+    if wants_slack && !reader.has(keys::OZ_API_KEY) {
         reader.faults.push(format!("{} is not set, and nothing can run without it.", keys::OZ_API_KEY));
     }
     let environment = reader.read(keys::OZ_ENVIRONMENT, |text| Ok(text.to_owned()));

@@ -130,15 +130,15 @@ fn each_wrong_value_names_its_setting() {
 fn all_mistakes_are_told_at_once() {
     let wrong = [("BATON_LISTEN", "x"), ("SLACK_SIGNING_SECRET", "s"), ("BATON_LOG_FORMAT", "xml")];
     let sentences = settings("[slak]\na = 1", &wrong).expect_err("faults");
-    assert_eq!(sentences.len(), 4, "{sentences:?}");
+    assert_eq!(sentences.len(), 5, "{sentences:?}");
     assert!(sentences.contains(&"SLACK_BOT_TOKEN (slack.bot_token) is not set, and Slack needs it.".into()));
 }
 
 #[test]
 fn slack_needs_all_three() {
-    let [secret, token, _] = SLACK;
-    only_fault("", &[token], "SLACK_SIGNING_SECRET (slack.signing_secret) is not set, and Slack needs it.");
-    only_fault("", &[secret], "SLACK_BOT_TOKEN (slack.bot_token) is not set, and Slack needs it.");
+    let [secret, token, key] = SLACK;
+    only_fault("", &[token, key], "SLACK_SIGNING_SECRET (slack.signing_secret) is not set, and Slack needs it.");
+    only_fault("", &[secret, key], "SLACK_BOT_TOKEN (slack.bot_token) is not set, and Slack needs it.");
     only_fault("", &[secret, token], "WARP_API_KEY (oz.api_key) is not set, and nothing can run without it.");
 }
 

@@ -1,0 +1,28 @@
+//! `baton manifest`: what a platform has to be told about Baton. It needs no settings.
+
+use clap::Subcommand;
+use url::Url;
+
+use super::Answer;
+use crate::{config::values, manifest};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    platform: Platform,
+}
+
+#[derive(Debug, Subcommand)]
+enum Platform {
+    /// The Slack app manifest, as JSON.
+    Slack {
+        /// The public address that Slack reaches Baton at.
+        #[arg(long, value_parser = values::base_url)]
+        url: Url,
+    },
+}
+
+pub(super) fn run(args: &Args) -> Answer {
+    let Platform::Slack { url } = &args.platform;
+    Answer::new(manifest::pretty(&manifest::slack(url)))
+}
