@@ -81,18 +81,17 @@ mod tests {
 
     use axum::{
         body::{Body, to_bytes},
-        http::Request,
+        http::{HeaderMap, Request},
     };
     use tower::ServiceExt;
 
     use super::*;
 
-    async fn fetch(path: &str) -> (StatusCode, axum::http::HeaderMap, String) {
-        let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = router().oneshot(request).await.unwrap();
+    async fn fetch(path: &str) -> anyhow::Result<(StatusCode, HeaderMap, String)> {
+        let response = router().oneshot(Request::get(path).body(Body::empty())?).await?;
         let (parts, body) = response.into_parts();
-        let body = to_bytes(body, 1 << 20).await.unwrap();
-        (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
+        let body = String::from_utf8(to_bytes(body, 1 << 20).await?.to_vec())?;
+        Ok((parts.status, parts.headers, body))
     }
 
     /// What stands between `before` and the next `after`, each time.
@@ -105,34 +104,36 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_comes_with_a_policy_that_lets_nothing_out() {
-        let (status, headers, body) = fetch("/playground").await;
+    async fn the_page_comes_with_a_policy_that_lets_nothing_out() -> anyhow::Result<()> {
+        let (status, headers, body) = fetch("/playground").await?;
         assert_eq!(status, StatusCode::OK);
         assert!(body.contains("Nothing leaves this machine"));
         assert_eq!(headers[CONTENT_TYPE], HTML);
         assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
-        let policy = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        let policy = headers[CONTENT_SECURITY_POLICY].to_str()?;
         for rule in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
             assert!(policy.split("; ").any(|each| each == rule), "{rule}");
         }
         assert!(!policy.contains("unsafe"));
+        Ok(())
     }
 
     #[tokio::test]
-    async fn everything_that_the_page_names_is_served() {
+    async fn everything_that_the_page_names_is_served() -> anyhow::Result<()> {
         let mut named: BTreeSet<String> =
             between(PAGE, "/playground/assets/", '"').into_iter().map(str::to_owned).collect();
         for (_, script) in scripts() {
             named.extend(between(script, "from \"./", '"').into_iter().map(str::to_owned));
         }
         for name in &named {
-            let (status, headers, body) = fetch(&format!("/playground/assets/{name}")).await;
+            let (status, headers, body) = fetch(&format!("/playground/assets/{name}")).await?;
             assert_eq!(status, StatusCode::OK, "{name}");
             assert!(headers.contains_key(CONTENT_SECURITY_POLICY) && !body.is_empty(), "{name}");
         }
         let served: BTreeSet<String> = ASSETS.iter().map(|(name, ..)| (*name).to_owned()).collect();
         assert_eq!(named, served, "an asset that nothing asks for");
-        assert_eq!(fetch("/playground/assets/mod.rs").await.0, StatusCode::NOT_FOUND);
+        assert_eq!(fetch("/playground/assets/mod.rs").await?.0, StatusCode::NOT_FOUND);
+        Ok(())
     }
 
     #[test]
