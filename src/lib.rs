@@ -1,4 +1,57 @@
-//! Baton.
+//! Baton lets a team run orchestrated agents from the conversations it already has.
+//!
+//! # The one flow
+//!
+//! ```text
+//! webhook → verify → inbox row (commit) → 200
+//!         → a worker takes the event → loads the orchestration → decide
+//!                → state + outbox rows + timers + trail (ONE commit)
+//!         → a worker claims a delivery → Slack, Oz → settles it
+//!         → what came back is an input again → decide → …
+//! ```
+//!
+//! Progress in Oz, timers that come due and what a delivery brought back enter by the same door: as
+//! an [`Input`](domain::input::Input) to [`decide`](domain::decide::decide).
+//!
+//! # The map
+//!
+//! | folder | what it is |
+//! |---|---|
+//! | [`cli`], [`app`] | the command line; putting a whole Baton together, starting and stopping it |
+//! | [`config`], [`secret`], [`telemetry`], [`manifest`] | settings, secrets, logs and metrics, the Slack app's manifest |
+//! | [`web`] | the operator's pages, health and metrics |
+//! | [`delivery`] | the workers: inbox, outbox, timers, following runs, retention |
+//! | [`simulator`] | Slack and Oz that behave, for `baton dev` and the stories |
+//! | [`slack`], [`oz`] | the edges: door, reading, rendering, client; nothing there knows the other |
+//! | [`storage`] | SQL, for SQLite and PostgreSQL; nowhere else |
+//! | [`domain`] | what Baton knows and decides: pure, no async, clock, SQL or HTTP |
+//! | [`ids`], [`time`], [`pace`], [`http`] | what everything stands on |
+//!
+//! Each may use only what is to its right (`tests/it/shape.rs` checks it):
+//!
+//! ```text
+//! main → cli → app → { web, delivery, simulator } → { slack, oz } → storage → domain → { ids, time }
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. No 200 before the commit; an event is known as seen in the transaction that stores it.
+//! 2. State and the effects it causes are written in one transaction, or neither is. No HTTP inside
+//!    a transaction.
+//! 3. The same decision taken twice makes the same rows: an effect's id derives from the
+//!    orchestration, the input with the revision it met, and the effect's position.
+//! 4. Work is claimed with a lease and a random token; every settle checks the token, and "lease
+//!    lost" is an ordinary outcome.
+//! 5. Deliveries of one lane keep their order; lanes are independent; a board edit that is not sent
+//!    yet is replaced by the newer one.
+//! 6. A post whose answer was lost is looked for before it is repeated; a run whose create was lost
+//!    likewise.
+//! 7. Nothing that was not approved starts: a child's start comes from the approved version alone.
+//! 8. A refused click changes nothing that others see.
+//! 9. Every state that is not at rest has a delivery under way, a run being followed, a timer, or a
+//!    person to wait for: nothing can hang.
+//! 10. No secret, token, message text or body in a log line or an error.
+
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -37,7 +37,7 @@ pub fn message(orchestration: &Orchestration, pages: Option<&str>) -> Message {
         .when(request.at)
         .then(" · ")
         .code(orchestration.id.as_str());
-    if let Some(credits) = orchestration.credits() {
+    if let Some(credits) = orchestration.credits().filter(|credits| *credits > 0.0) {
         note = note.then(format!(" · {credits:.1} credits"));
     }
     if let Stage::Ended { at, .. } = &orchestration.stage {
