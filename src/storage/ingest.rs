@@ -6,6 +6,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use serde::Serialize;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -33,7 +34,7 @@ const QUEUE: usize = 512;
 /// the path that has to be fast, so each gets its own text: one parameter a column in PostgreSQL,
 /// one JSON array of rows in SQLite.
 const ADD: Sql = Sql {
-    name: "ADD",
+    name: "baton::storage::ingest ADD",
     sqlite: "INSERT INTO inbox (id, source, kind, dedupe, lane, due_at_ms, received_at_ms, body)
         SELECT event.value ->> 0, event.value ->> 1, event.value ->> 2, event.value ->> 3, event.value ->> 4,
                event.value ->> 5, event.value ->> 5, event.value ->> 6
@@ -136,22 +137,26 @@ async fn add_each(store: &Store, events: &[NewEvent]) -> Vec<Result<Stored, Unav
             return vec![Err(Unavailable); events.len()];
         }
     }
-    let mut answers = Vec::with_capacity(events.len());
-    for event in events {
-        let stored = add(store, std::slice::from_ref(event)).await;
-        if let Err(error) = &stored {
-            tracing::warn!(%error, event.id = %event.id, "an event could not be stored");
-        }
-        answers.push(stored.ok().and_then(|stored| stored.first().copied()).ok_or(Unavailable));
-    }
+    let mut answers = vec![Err(Unavailable); events.len()];
+    // What is left when the time is up has to be sent again.
+    let _ = timeout(WRITE, one_by_one(store, events, &mut answers)).await;
     answers
+}
+
+async fn one_by_one(store: &Store, events: &[NewEvent], answers: &mut [Result<Stored, Unavailable>]) {
+    for (event, answer) in events.iter().zip(answers) {
+        match add(store, std::slice::from_ref(event)).await {
+            Ok(stored) => *answer = stored.first().copied().ok_or(Unavailable),
+            Err(error) => tracing::warn!(%error, event.id = %event.id, "an event could not be stored"),
+        }
+    }
 }
 
 async fn add(store: &Store, events: &[NewEvent]) -> Result<Vec<Stored>> {
     if events.is_empty() {
         return Ok(Vec::new());
     }
-    let args = if store.kind() == "sqlite" { row_by_row(events) } else { column_by_column(events) };
+    let args = if store.kind() == "sqlite" { row_by_row(events)? } else { column_by_column(events) };
     let rows = timeout(WRITE, store.write("store events", ADD, &args)).await.unwrap_or(Err(StoreError::Slow))?;
     let added = rows.iter().map(|row| Ok((row.get("source")?, row.get("dedupe")?)));
     let mut added = added.collect::<Result<HashSet<(String, String)>>>()?;
@@ -163,20 +168,14 @@ async fn add(store: &Store, events: &[NewEvent]) -> Result<Vec<Stored>> {
     Ok(events.iter().map(is_new).map(|new| if new { Stored::New } else { Stored::Duplicate }).collect())
 }
 
-fn row_by_row(events: &[NewEvent]) -> Vec<Arg<'static>> {
-    let row = |event: &NewEvent| {
-        serde_json::json!([
-            clean(event.id.as_str()),
-            event.source,
-            event.kind,
-            clean(&event.dedupe),
-            clean(&event.lane),
-            event.received_at.as_millis(),
-            clean(&event.body),
-        ])
-    };
-    let rows: serde_json::Value = events.iter().map(row).collect();
-    vec![Arg::Text(Some(rows.to_string().into()))]
+fn row_by_row(events: &[NewEvent]) -> Result<Vec<Arg<'_>>> {
+    fn row(event: &NewEvent) -> impl Serialize {
+        let NewEvent { id, source, kind, dedupe, lane, body, received_at } = event;
+        (clean(id.as_str()), *source, *kind, clean(dedupe), clean(lane), received_at.as_millis(), clean(body))
+    }
+    let rows: Vec<_> = events.iter().map(row).collect();
+    let rows = serde_json::to_string(&rows).map_err(|error| StoreError::unreadable("an event", &error))?;
+    Ok(vec![Arg::Text(Some(rows.into()))])
 }
 
 fn column_by_column(events: &[NewEvent]) -> Vec<Arg<'_>> {

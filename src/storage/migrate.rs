@@ -14,13 +14,8 @@ use super::{
 
 statements! {
     HAS_MIGRATIONS = "SELECT COUNT(*) AS tables FROM " migrations_table;
+    LATEST = "SELECT MAX(version) AS version FROM _sqlx_migrations WHERE success";
 }
-
-/// Apart from the others: its table is there only after the first migration.
-const LATEST: super::sql::Sql = {
-    const TEXT: &str = "SELECT MAX(version) AS version FROM _sqlx_migrations WHERE success";
-    super::sql::Sql { name: "LATEST", sqlite: TEXT, postgres: TEXT }
-};
 
 macro_rules! migrations {
     ($($version:literal $name:literal),+ $(,)?) => {

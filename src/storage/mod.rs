@@ -16,7 +16,7 @@ pub mod outbox;
 pub mod paces;
 pub mod posts;
 pub mod runs;
-pub mod sql;
+mod sql;
 pub mod timers;
 pub mod trail;
 mod tx;
@@ -34,11 +34,12 @@ use tokio::task::JoinSet;
 pub use self::{
     error::{Result, StoreError},
     migrate::Schema,
+    sql::Sql,
     tx::Tx,
     wakes::Wakes,
 };
 use self::{
-    sql::{Arg, Row, Sql, args, for_postgres, for_sqlite, statements},
+    sql::{Arg, Row, args, for_postgres, for_sqlite, statements},
     tx::Open,
 };
 
@@ -56,9 +57,13 @@ const PING_PATIENCE: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(10);
 /// More than there are statements.
 const STATEMENT_CACHE: usize = 256;
-/// What every connection to PostgreSQL starts with. Nothing of ours may hold a lock for long.
-const POSTGRES_SESSION: &str =
-    "SET lock_timeout = '1500ms'; SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s'";
+/// What every connection to PostgreSQL starts with. Nothing of ours may hold a lock for long, and
+/// each statement has to see what was committed before it.
+const POSTGRES_SESSION: &str = "
+    SET default_transaction_isolation = 'read committed';
+    SET lock_timeout = '1500ms';
+    SET statement_timeout = '10s';
+    SET idle_in_transaction_session_timeout = '30s'";
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
@@ -74,12 +79,11 @@ struct Inner {
 enum Pools {
     /// SQLite has one writer at a time; waiting for it in a pool of one is fair, its own busy
     /// handler is not.
-    Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
-    },
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
     Postgres {
         pool: PgPool,
+        /// The listener's.
+        hearing: PgPool,
         options: Box<PgConnectOptions>,
     },
 }
@@ -98,9 +102,9 @@ impl Store {
             // The listener keeps its connection, so it has a pool of its own.
             let hearing = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
             let own = uuid::Uuid::new_v4().simple().to_string();
-            tasks.spawn(wakes::listen(hearing, Arc::clone(&wakes), own.clone()));
+            tasks.spawn(wakes::listen(hearing.clone(), Arc::clone(&wakes), own.clone()));
             tasks.spawn(wakes::tell(pool.clone(), Arc::clone(&wakes), own));
-            Pools::Postgres { pool, options: Box::new(options) }
+            Pools::Postgres { pool, hearing, options: Box::new(options) }
         } else {
             return Err(StoreError::Address("the database's address starts with sqlite:// or postgres://"));
         };
@@ -139,7 +143,10 @@ impl Store {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::Postgres { pool, .. } => pool.close().await,
+            Pools::Postgres { pool, hearing, .. } => {
+                hearing.close().await;
+                pool.close().await;
+            }
         }
     }
 
@@ -193,8 +200,7 @@ impl Store {
         Ok(self.rows(sql, args).await?.pop())
     }
 
-    /// One statement that is a whole transaction. Returns its `RETURNING` rows, and how many rows
-    /// it changed where it has none.
+    /// One statement that is a whole transaction.
     async fn write(&self, name: &'static str, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<Row>> {
         let rows = match &self.0.pools {
             // `fetch_all` runs the statement to its end, and so to its commit.

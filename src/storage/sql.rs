@@ -24,7 +24,7 @@ use crate::{
 /// One statement in the words of both databases.
 #[derive(Clone, Copy, Debug)]
 pub struct Sql {
-    /// For errors: `OUTBOX_CLAIM`.
+    /// For errors: `baton::storage::outbox CLAIM`.
     pub name: &'static str,
     pub sqlite: &'static str,
     pub postgres: &'static str,
@@ -35,7 +35,7 @@ pub struct Sql {
 macro_rules! statements {
     ($($name:ident = $first:literal $($word:ident $($more:literal)?)*;)+) => {
         $(const $name: $crate::storage::sql::Sql = $crate::storage::sql::Sql {
-            name: stringify!($name),
+            name: concat!(module_path!(), " ", stringify!($name)),
             sqlite: concat!($first $(, $crate::storage::sql::word!(sqlite, $word) $(, $more)?)*),
             postgres: concat!($first $(, $crate::storage::sql::word!(postgres, $word) $(, $more)?)*),
         };)+

@@ -86,9 +86,9 @@ pub(super) async fn tell(pool: PgPool, wakes: Arc<Wakes>, own: String) {
     }
 }
 
-/// Hears the other replicas, for as long as the store lives.
+/// Hears the other replicas, for as long as the store is open.
 pub(super) async fn listen(pool: PgPool, wakes: Arc<Wakes>, own: String) {
-    loop {
+    while !pool.is_closed() {
         if let Err(error) = hear(&pool, &wakes, &own).await {
             tracing::debug!(%error, "not listening for new work of other replicas");
         }
