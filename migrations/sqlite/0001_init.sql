@@ -94,15 +94,6 @@ CREATE TABLE runs (
 CREATE INDEX runs_working ON runs (updated_at_ms) WHERE working;
 CREATE INDEX runs_orchestration ON runs (orchestration_id);
 
--- Messages of ours that may be edited later.
-CREATE TABLE posts (
-    orchestration_id TEXT   NOT NULL REFERENCES orchestrations (id) DEFERRABLE INITIALLY DEFERRED, -- whose it is
-    key              TEXT   NOT NULL,                           -- board, proposal-2
-    message          TEXT   NOT NULL,                           -- the platform's id of the message
-    posted_at_ms     BIGINT NOT NULL,                           -- when we learned it
-    PRIMARY KEY (orchestration_id, key)
-);
-
 -- Timers of orchestrations; a row is removed when it is taken.
 CREATE TABLE timers (
     orchestration_id TEXT   NOT NULL REFERENCES orchestrations (id) DEFERRABLE INITIALLY DEFERRED, -- whose it is

@@ -14,7 +14,6 @@ mod migrate;
 pub mod orchestrations;
 pub mod outbox;
 pub mod paces;
-pub mod posts;
 pub mod runs;
 mod sql;
 pub mod timers;
@@ -237,7 +236,6 @@ pub fn every_statement() -> impl Iterator<Item = Sql> {
         orchestrations::STATEMENTS,
         outbox::STATEMENTS,
         paces::STATEMENTS,
-        posts::STATEMENTS,
         runs::STATEMENTS,
         timers::STATEMENTS,
         trail::STATEMENTS,

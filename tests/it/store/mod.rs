@@ -83,7 +83,7 @@ fn orchestration(id: &str) -> Orchestration {
         waiting: Vec::new(),
         artifacts: std::collections::BTreeMap::new(),
         heard: Vec::new(),
-        posts: Default::default(),
+        posts: std::collections::BTreeMap::new(),
         missing: Vec::new(),
         created_at: at(0),
         updated_at: at(0),

@@ -1,4 +1,4 @@
-//! Orchestrations with their lists, conversations, runs, posts and trail.
+//! Orchestrations with their lists, conversations, runs and trail.
 
 use baton::{
     domain::{
@@ -12,7 +12,7 @@ use baton::{
     storage::{
         Store, conversations,
         orchestrations::{self, Filter, Summary},
-        posts, runs,
+        runs,
         trail::{self, TrailEntry},
     },
     time::Timestamp,
@@ -144,7 +144,7 @@ on_both!(runs_are_known_by_their_id_and_followed_while_they_work, |db| async {
     assert!(!runs::is_anything_open(&store).await.unwrap());
 });
 
-on_both!(posts_and_the_trail_are_kept, |db| async {
+on_both!(the_trail_is_kept, |db| async {
     let store = db.open().await;
     let id = insert_orchestration(&store, "o1").await;
     let entry = |second, what: &str| TrailEntry {
@@ -155,10 +155,6 @@ on_both!(posts_and_the_trail_are_kept, |db| async {
         detail: None,
     };
     let mut tx = store.begin("write").await.unwrap();
-    posts::put(&mut tx, &id, "board", "1.0", at(0)).await.unwrap();
-    posts::put(&mut tx, &id, "board", "2.0", Timestamp::from_secs(1)).await.unwrap();
-    assert_eq!(posts::find(&mut tx, &id, "board").await.unwrap().as_deref(), Some("2.0"));
-    assert_eq!(posts::find(&mut tx, &id, "proposal-1").await.unwrap(), None);
     trail::add(&mut tx, &id, &entry(5, "asked")).await.unwrap();
     trail::add(&mut tx, &id, &entry(4, "approved")).await.unwrap();
     tx.commit().await.unwrap();
