@@ -24,8 +24,8 @@ use crate::{
     storage::{StoreError, orchestrations, outbox::Claimed},
 };
 
-/// A board is edited no more often than this; the newest state wins.
-const BOARD: Duration = Duration::from_secs(3);
+/// One message is edited no more often than this; of the board, the newest state wins.
+const EDITS: Duration = Duration::from_secs(3);
 /// A lost create is looked for from a little before it was sent.
 const CLOCKS_DIFFER: Duration = Duration::from_mins(2);
 
@@ -209,9 +209,12 @@ pub(super) fn paces(parcel: &Parcel, orchestration: Option<&OrchestrationId>) ->
     match (&parcel.effect, orchestration) {
         (Effect::PostBoard { .. } | Effect::Say { .. }, _) => talk(Talk::Post),
         (Effect::ShowBoard, Some(id)) => {
-            with(talk(Talk::Edit), Pace { key: format!("board:{id}"), interval: BOARD, burst: 1 })
+            with(talk(Talk::Edit), Pace { key: format!("board:{id}"), interval: EDITS, burst: 1 })
         }
-        (Effect::ShowBoard | Effect::Edit { .. }, _) => talk(Talk::Edit),
+        (Effect::Edit { post, .. }, Some(id)) => {
+            with(talk(Talk::Edit), Pace { key: format!("edit:{id}:{}", post.0), interval: EDITS, burst: 1 })
+        }
+        (Effect::ShowBoard | Effect::Edit { .. }, None) => talk(Talk::Edit),
         (Effect::SayPrivately { .. }, _) => talk(Talk::Private),
         (Effect::React { .. }, _) => talk(Talk::React),
         (Effect::ReadThread { .. }, _) => talk(Talk::ReadThread),

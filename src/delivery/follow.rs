@@ -43,7 +43,23 @@ pub struct Follow {
 struct State {
     next: Timestamp,
     quiet: u32,
+    /// The sweep under way, page by page.
+    sweep: Option<Sweep>,
+    /// Silent runs, and when they were last asked for.
     asked: HashMap<RunId, Timestamp>,
+}
+
+enum Read {
+    Page(Sweep),
+    Whole(Vec<RunReport>),
+}
+
+#[derive(Debug)]
+struct Sweep {
+    since: Timestamp,
+    page: Option<String>,
+    pages: usize,
+    reports: Vec<RunReport>,
 }
 
 impl Follow {
@@ -51,19 +67,39 @@ impl Follow {
         Self { core, poll_interval, state: Mutex::new(State::default()) }
     }
 
-    /// One sweep, when it is time for one.
+    /// One page of a sweep, when it is time for one.
     pub async fn run_once(&self) -> Result<Round> {
         let now = self.core.clock.now();
         let next = self.next(now);
         if now < next {
             return Ok(Round { did: 0, next: Some(next) });
         }
-        let changed = self.sweep(now).await?;
-        let mut state = self.lock();
-        state.quiet = if changed > 0 { 0 } else { state.quiet.saturating_add(1) };
-        let interval = if state.quiet > QUIET { self.poll_interval * 3 } else { self.poll_interval };
-        state.next = now + interval;
-        Ok(Round { did: changed, next: Some(state.next) })
+        let begun = self.lock().sweep.take();
+        let sweep = match begun {
+            Some(sweep) => Some(sweep),
+            None => self.begin(now).await?,
+        };
+        let Some(sweep) = sweep else { return Ok(self.rest(now, 0)) };
+        if let Some(at) = self.turn(now).await? {
+            let mut state = self.lock();
+            state.sweep = Some(sweep);
+            state.next = at;
+            return Ok(Round { did: 0, next: Some(at) });
+        }
+        match self.read_page(sweep).await {
+            Ok(Read::Page(sweep)) => {
+                self.lock().sweep = Some(sweep);
+                Ok(Round { did: 1, next: None })
+            }
+            Ok(Read::Whole(reports)) => {
+                let changed = self.end(reports, now).await?;
+                Ok(self.rest(now, changed))
+            }
+            Err(failure) => {
+                tracing::warn!(problem = %failure.problem().code, "the sweep of Oz failed");
+                Ok(self.rest(now, 0))
+            }
+        }
     }
 
     /// When the next sweep is due. News of our own brings the pace back.
@@ -76,26 +112,45 @@ impl Follow {
         state.next
     }
 
-    async fn sweep(&self, now: Timestamp) -> Result<usize> {
+    fn rest(&self, now: Timestamp, changed: usize) -> Round {
+        let mut state = self.lock();
+        state.quiet = if changed > 0 { 0 } else { state.quiet.saturating_add(1) };
+        state.next = now + if state.quiet > QUIET { self.poll_interval * 3 } else { self.poll_interval };
+        Round { did: changed, next: Some(state.next) }
+    }
+
+    /// A new sweep, if this replica leads and there is anything to follow.
+    async fn begin(&self, now: Timestamp) -> Result<Option<Sweep>> {
         if !self.leads(now).await? {
-            return Ok(0);
+            return Ok(None);
         }
         if !runs::is_anything_open(&self.core.store).await? {
             self.keep_cursor(now - LOOK_BACK, now).await?;
-            return Ok(0);
+            return Ok(None);
         }
-        let cursor = self.cursor(now).await?;
-        let mut reports = match self.reports(cursor - OVERLAP).await {
-            Ok(reports) => reports,
-            Err(failure) => {
-                tracing::warn!(problem = %failure.problem().code, "the sweep of Oz failed");
-                return Ok(0);
-            }
-        };
+        let since = self.cursor(now).await? - OVERLAP;
+        Ok(Some(Sweep { since, page: None, pages: 0, reports: Vec::new() }))
+    }
+
+    async fn read_page(&self, mut sweep: Sweep) -> Result<Read, Failure> {
+        let page = self.core.oz.sweep(sweep.since, sweep.page.as_deref()).await?;
+        sweep.reports.extend(page.runs);
+        sweep.pages += 1;
+        sweep.page = page.next;
+        if sweep.page.is_some() && sweep.pages < MOST_PAGES {
+            return Ok(Read::Page(sweep));
+        }
+        if sweep.page.is_some() {
+            tracing::warn!("a sweep of Oz had more pages than are read at once");
+        }
+        Ok(Read::Whole(sweep.reports))
+    }
+
+    async fn end(&self, mut reports: Vec<RunReport>, now: Timestamp) -> Result<usize> {
         let newest = reports.iter().map(|report| report.updated_at).max();
         reports.extend(self.silent(now).await?);
         let changed = self.report(reports, now).await?;
-        if let Some(newest) = newest.filter(|newest| *newest > cursor) {
+        if let Some(newest) = newest {
             self.keep_cursor(newest, now).await?;
         }
         Ok(changed)
@@ -119,23 +174,6 @@ impl Follow {
         tx.commit().await
     }
 
-    /// All runs that changed after `since`.
-    async fn reports(&self, since: Timestamp) -> Result<Vec<RunReport>, Failure> {
-        let mut reports = Vec::new();
-        let mut cursor = None;
-        for _ in 0..MOST_PAGES {
-            self.pace().await;
-            let page = self.core.oz.sweep(since, cursor.as_deref()).await?;
-            reports.extend(page.runs);
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(reports);
-            }
-        }
-        tracing::warn!("a sweep of Oz had more pages than are read at once");
-        Ok(reports)
-    }
-
     /// Runs that should be at work and have not been heard of.
     async fn silent(&self, now: Timestamp) -> Result<Vec<RunReport>> {
         let mut reports = Vec::new();
@@ -144,8 +182,10 @@ impl Follow {
             if now.since(known.updated_at) < SILENT || now.since(asked) < SILENT {
                 continue;
             }
+            if self.turn(now).await?.is_some() {
+                break; // the next sweep asks
+            }
             self.lock().asked.insert(known.run.clone(), now);
-            self.pace().await;
             match self.core.oz.get(&known.run).await {
                 Ok(report) => reports.push(report),
                 Err(failure) => {
@@ -204,21 +244,11 @@ impl Follow {
         Ok(changed)
     }
 
-    /// Waits for this replica's turn among all reads of the key.
-    async fn pace(&self) {
-        for _ in 0..20 {
-            match self.turn().await {
-                Ok(Some(at)) => self.core.clock.sleep_until(at).await,
-                Ok(None) => return,
-                Err(error) => return tracing::warn!(%error, "the pace of Oz could not be kept"),
-            }
-        }
-    }
-
-    async fn turn(&self) -> Result<Option<Timestamp>> {
+    /// None when a request may go now, else when it may.
+    async fn turn(&self, now: Timestamp) -> Result<Option<Timestamp>> {
         let pace = Call::Sweep.pace();
         let mut tx = self.core.store.begin("pace a read of Oz").await?;
-        let wait = paces::take(&mut tx, &pace.key, self.core.clock.now(), pace.interval, pace.burst).await?;
+        let wait = paces::take(&mut tx, &pace.key, now, pace.interval, pace.burst).await?;
         tx.commit().await?;
         Ok(wait)
     }

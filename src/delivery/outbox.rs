@@ -196,7 +196,8 @@ async fn settle(
     let input = match result {
         Ok(brought) => {
             if !outbox::done(&mut tx, &delivery.id, &delivery.token, now).await? {
-                return lease_lost(delivery);
+                lease_lost(delivery);
+                return Ok(());
             }
             brought.outcome.map(|outcome| {
                 let (slot, purpose) = slot_and_purpose(effect);
@@ -217,7 +218,8 @@ async fn settle(
                     if !outbox::put_back(&mut tx, &delivery.id, &delivery.token, now + after, sure, Some(&problem_code))
                         .await?
                     {
-                        return lease_lost(delivery);
+                        lease_lost(delivery);
+                        return Ok(());
                     }
                     None
                 }
@@ -228,7 +230,8 @@ async fn settle(
                         outbox::done(&mut tx, &delivery.id, &delivery.token, now).await?
                     };
                     if !settled {
-                        return lease_lost(delivery);
+                        lease_lost(delivery);
+                        return Ok(());
                     }
                     tracing::warn!(delivery.id = %delivery.id, kind = lanes::kind(effect), problem = %problem_code, park, "delivery given up");
                     let problem = if problem.code.is_empty() { Problem::new(problems::GAVE_UP) } else { problem };
@@ -249,9 +252,8 @@ async fn settle(
 }
 
 /// Another worker has the delivery by now; what we did it will look for.
-fn lease_lost(delivery: &Claimed) -> Result<()> {
+fn lease_lost(delivery: &Claimed) {
     tracing::warn!(delivery.id = %delivery.id, "lease lost");
-    Ok(())
 }
 
 const fn slot_and_purpose(effect: &Effect) -> (Slot, Purpose) {

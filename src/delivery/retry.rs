@@ -14,6 +14,9 @@ use crate::{
 /// Between attempts, in seconds; the last one repeats.
 const DELAYS: [u64; 8] = [1, 2, 4, 8, 15, 30, 60, 120];
 
+/// Slack is slow to show what it has taken: who looks sooner may not find it.
+const SETTLED: Duration = Duration::from_secs(5);
+
 /// What to do after a failed attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -36,7 +39,7 @@ pub(super) fn next(effect: &Effect, failure: Failure, attempt: u32, age: Duratio
         Failure::Transient { after, .. } if patient => {
             Next::Again { after: after.unwrap_or(delay), sure: Sure::NoEffect }
         }
-        Failure::Ambiguous(_) if patient => Next::Again { after: delay, sure: Sure::Unknown },
+        Failure::Ambiguous(_) if patient => Next::Again { after: delay.max(SETTLED), sure: Sure::Unknown },
         Failure::Transient { problem, .. } | Failure::Ambiguous(problem) => {
             let problem = if problem.url.is_none() && problem.detail.is_none() {
                 Problem::new(problems::GAVE_UP)
@@ -45,9 +48,10 @@ pub(super) fn next(effect: &Effect, failure: Failure, attempt: u32, age: Duratio
             };
             Next::GiveUp { problem, park: can_be_sent_again(effect) }
         }
-        // An operator repairs the credentials and sends it again.
-        Failure::Unauthorized(problem) => Next::GiveUp { problem, park: can_be_sent_again(effect) },
-        Failure::Refused(problem) => Next::GiveUp { problem, park: can_be_sent_again(effect) },
+        // An operator repairs the credentials, or what was refused, and sends it again.
+        Failure::Unauthorized(problem) | Failure::Refused(problem) => {
+            Next::GiveUp { problem, park: can_be_sent_again(effect) }
+        }
         Failure::Gone(problem) => Next::GiveUp { problem, park: false },
     }
 }
@@ -92,9 +96,9 @@ mod tests {
         let transient = next(&say, Failure::Transient { after, problem: problem() }, 1, young);
         assert_eq!(transient, Next::Again { after: Duration::from_secs(30), sure: Sure::NoEffect });
         let lost = next(&say, Failure::Ambiguous(problem()), 3, young);
-        assert_eq!(lost, Next::Again { after: Duration::from_secs(4), sure: Sure::Unknown });
+        assert_eq!(lost, Next::Again { after: Duration::from_secs(5), sure: Sure::Unknown });
         let late = next(&say, Failure::Ambiguous(problem()), 99, Duration::from_mins(59));
-        assert_eq!(late, Next::Again { after: Duration::from_secs(120), sure: Sure::Unknown });
+        assert_eq!(late, Next::Again { after: Duration::from_mins(2), sure: Sure::Unknown });
         let given_up = next(&say, Failure::Ambiguous(problem()), 99, old);
         assert_eq!(given_up, Next::GiveUp { problem: Problem::new(problems::GAVE_UP), park: true });
         assert_eq!(

@@ -9,7 +9,7 @@ use slack_morphism::prelude::{
 };
 use url::Url;
 
-use super::mrkdwn::{cut, escape, http_url};
+use super::mrkdwn::{cut_plain, http_url, plain_line};
 use crate::domain::message::{Button, ButtonStyle, Press};
 
 const MOST_ROWS: usize = 10;
@@ -19,6 +19,9 @@ const LONGEST_VALUE: usize = 2_000;
 const LONGEST_QUESTION: usize = 300;
 const LONGEST_ANSWER: usize = 30;
 
+const SURE: &str = "Are you sure?";
+const CANCEL: &str = "Cancel";
+
 /// Action blocks, each with the length of its text. Within one, an `action_id` stands once, so that
 /// a second retry button opens the next.
 #[must_use]
@@ -26,7 +29,7 @@ pub fn buttons(buttons: &[Button]) -> Vec<(SlackBlock, usize)> {
     let mut rows: Vec<(Vec<SlackActionBlockElement>, Vec<Press>, usize)> = Vec::new();
     for button in buttons {
         let Some(element) = element(button) else { continue };
-        let length = button.label.chars().count().min(LONGEST_LABEL);
+        let length = length(button);
         match rows.last_mut() {
             Some((row, presses, text)) if row.len() < MOST_BUTTONS && !presses.contains(&button.press) => {
                 row.push(element);
@@ -40,17 +43,29 @@ pub fn buttons(buttons: &[Button]) -> Vec<(SlackBlock, usize)> {
     rows.into_iter().map(|(row, _, text)| (SlackActionsBlock::new(row).into(), text)).collect()
 }
 
+/// Of all that Slack counts: the label and, where there is one, the question with its answers.
+fn length(button: &Button) -> usize {
+    let of = |text: &str, longest: usize| plain_line(text).chars().count().min(longest);
+    let label = of(&button.label, LONGEST_LABEL);
+    let question = button.confirm.as_deref().map_or(0, |question| {
+        SURE.len() + of(question, LONGEST_QUESTION) + of(&button.label, LONGEST_ANSWER) + CANCEL.len()
+    });
+    label + question
+}
+
 /// None when Slack would not take it: a link that leads nowhere, a value that is too long.
 fn element(button: &Button) -> Option<SlackActionBlockElement> {
-    let label = if button.label.trim().is_empty() { button.press.as_str() } else { button.label.trim() };
-    let element = SlackBlockButtonElement::new(cut(&escape(label), LONGEST_LABEL).into())
+    let label = Some(plain_line(&button.label)).filter(|label| !label.is_empty());
+    let label = label.unwrap_or_else(|| button.press.as_str().to_owned());
+    let question = button.confirm.as_deref().map(plain_line).filter(|question| !question.is_empty());
+    let element = SlackBlockButtonElement::new(cut_plain(&label, LONGEST_LABEL).into())
         .with_action_id(SlackActionId(format!("baton.{}", button.press.as_str())))
         .opt_style(match button.style {
             ButtonStyle::Plain => None,
             ButtonStyle::Primary => Some(SlackBlockButtonStyle::Primary),
             ButtonStyle::Danger => Some(SlackBlockButtonStyle::Danger),
         })
-        .opt_confirm(button.confirm.as_deref().map(|question| confirm(question, label, button.style)));
+        .opt_confirm(question.map(|question| confirm(&question, &label, button.style)));
     let element = if button.press == Press::Open {
         element.with_url(Url::parse(&http_url(&button.value)?).ok()?)
     } else {
@@ -60,12 +75,12 @@ fn element(button: &Button) -> Option<SlackActionBlockElement> {
 }
 
 fn confirm(question: &str, label: &str, style: ButtonStyle) -> SlackBlockConfirmItem {
-    let text = SlackBlockPlainText::new(cut(&escape(question), LONGEST_QUESTION));
+    let text = SlackBlockPlainText::new(cut_plain(question, LONGEST_QUESTION));
     SlackBlockConfirmItem::new(
-        "Are you sure?".into(),
+        SURE.into(),
         SlackBlockText::Plain(text),
-        cut(&escape(label), LONGEST_ANSWER).into(),
-        "Cancel".into(),
+        cut_plain(label, LONGEST_ANSWER).into(),
+        CANCEL.into(),
     )
     .opt_style((style == ButtonStyle::Danger).then(|| "danger".to_owned()))
 }
@@ -90,13 +105,13 @@ mod tests {
         let plain = |text: &str| json!({"type": "plain_text", "text": text});
         let expected = json!([{"type": "actions", "elements": [
             {
-                "type": "button", "action_id": "baton.stop", "text": plain("Do &lt;it&gt;"), "value": "o1", "style": "danger",
+                "type": "button", "action_id": "baton.stop", "text": plain("Do ‹it›"), "value": "o1", "style": "danger",
                 "confirm": {
-                    "title": plain("Are you sure?"), "text": plain("Really?"), "confirm": plain("Do &lt;it&gt;"),
+                    "title": plain("Are you sure?"), "text": plain("Really?"), "confirm": plain("Do ‹it›"),
                     "deny": plain("Cancel"), "style": "danger",
                 },
             },
-            {"type": "button", "action_id": "baton.open", "text": plain("Do &lt;it&gt;"), "url": "https://x.example/1"},
+            {"type": "button", "action_id": "baton.open", "text": plain("Do ‹it›"), "url": "https://x.example/1"},
         ]}]);
         assert_eq!(shown(&[stop, button(Press::Open, "https://x.example/1")]), expected);
     }

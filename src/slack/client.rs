@@ -72,7 +72,7 @@ pub struct Installation {
     pub scopes: Vec<String>,
 }
 
-/// Where and what to post.
+/// A channel, or a thread in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Destination<'a> {
     pub channel: &'a str,

@@ -12,7 +12,10 @@ use slack_morphism::prelude::{
     SlackInputBlockElement, SlackModalView, SlackView,
 };
 
-use super::{envelope::text_at, mrkdwn::cut_plain};
+use super::{
+    envelope::text_at,
+    mrkdwn::{cut_plain, plain_line},
+};
 use crate::domain::{
     command::Verb,
     errand::Choices,
@@ -158,8 +161,8 @@ fn pick(field: &str, choices: &[(String, String)]) -> SlackInputBlockElement {
         .filter(|(id, _)| !id.is_empty() && id.chars().count() <= LONGEST_VALUE && seen.insert(id.as_str()))
         .take(MOST_OPTIONS)
         .map(|(id, name)| {
-            let name = if name.trim().is_empty() { id } else { name.trim() };
-            SlackBlockChoiceItem::new(cut_plain(name, LONGEST_OPTION).into(), id.clone())
+            let name = Some(plain_line(name)).filter(|name| !name.is_empty()).unwrap_or_else(|| plain_line(id));
+            SlackBlockChoiceItem::new(cut_plain(&name, LONGEST_OPTION).into(), id.clone())
         })
         .collect();
     if options.is_empty() {

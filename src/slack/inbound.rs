@@ -111,7 +111,7 @@ impl Reader<'_> {
 
     fn shortcut(&self) -> Read {
         let message = self.payload.get("message").ok_or("a shortcut without a message")?;
-        let text = words(message);
+        let text = self.words_to_us("/message");
         let ts = self.first(&["/message/ts", "/message_ts"]).ok_or("a shortcut without a message")?;
         let channel = self.text("/channel/id").ok_or("a shortcut without a channel")?;
         let conversation = self.conversation(channel, text_at(message, "/thread_ts"));

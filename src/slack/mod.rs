@@ -1,3 +1,11 @@
+//! Baton's Slack edge: what comes in becomes events of the domain, what goes out is carried out
+//! here, and nothing behind it sees JSON or mrkdwn.
+//!
+//! In: `webhook` (the door, with `signature` and `envelope`) → the inbox → `inbound`.
+//! Out: the outbox → `deliver` → `render` (with `text`, `markdown`, `mrkdwn` and `buttons`) and `forms`
+//! → `client` (over `connector`, its errors told by `failure`), paced by `limits`.
+//! Only `webhook`, `connector`, `client` and `deliver` do I/O; the rest is pure.
+
 pub mod buttons;
 pub mod client;
 pub mod connector;

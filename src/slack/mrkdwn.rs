@@ -29,6 +29,14 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// Text from outside for a `plain_text` object, on one line. Slack parses nothing there, and whether it
+/// decodes entities is not said, so angle brackets become their likenesses.
+#[must_use]
+pub fn plain_line(text: &str) -> String {
+    let line: String = one_line(text).chars().filter(|character| !character.is_control()).collect();
+    line.replace('<', "‹").replace('>', "›")
+}
+
 /// Text from outside as code on one line. A backtick cannot be escaped, so it becomes an apostrophe.
 #[must_use]
 pub fn code(text: &str) -> String {

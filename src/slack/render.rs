@@ -12,7 +12,7 @@ use slack_morphism::prelude::{
 use super::{
     buttons::buttons,
     markdown::from_markdown,
-    mrkdwn::{code, cut, cut_plain, escape, escape_and_link},
+    mrkdwn::{code, cut, cut_plain, escape, escape_and_link, plain_line},
     text::{fallback, item, mrkdwn, plain},
 };
 use crate::domain::{
@@ -20,10 +20,10 @@ use crate::domain::{
     message::{Block, Message},
 };
 
-/// Blocks in a message.
-const MOST_BLOCKS: usize = 50;
-/// Text in all blocks together: Slack refuses somewhere above 11,000 characters and does not say where.
-const MOST_TEXT: usize = 10_000;
+/// Blocks in a message. Slack takes 50.
+const MOST_BLOCKS: usize = 45;
+/// Text in all blocks together. Slack refuses somewhere above 11,000 characters and does not say where.
+const MOST_TEXT: usize = 9_000;
 /// `text` beside the blocks.
 const LONGEST_FALLBACK: usize = 4_000;
 const LONGEST_HEADER: usize = 150;
@@ -145,8 +145,9 @@ impl Sheet {
     }
 
     fn heading(&mut self, text: &str) {
-        let line = escape(&text.split_whitespace().collect::<Vec<_>>().join(" "));
-        let line = self.fitted(&line, LONGEST_HEADER);
+        let whole = plain_line(text);
+        let line = cut_plain(&whole, LONGEST_HEADER);
+        self.shortened |= line.len() < whole.len();
         if !line.is_empty() {
             let length = line.chars().count();
             self.blocks.push((SlackHeaderBlock::new(line.into()).into(), length));
@@ -304,7 +305,7 @@ mod tests {
         let mrkdwn = |text: &str| json!({"type": "mrkdwn", "text": text, "verbatim": true});
         let section = |text: &str| json!({"type": "section", "text": mrkdwn(text), "expand": true});
         let expected = json!([
-            {"type": "header", "text": {"type": "plain_text", "text": "Fish &amp; chips"}},
+            {"type": "header", "text": {"type": "plain_text", "text": "Fish & chips"}},
             section("one"),
             section(":white_check_mark: a\n• b"),
             {"type": "section", "fields": [mrkdwn("*Model*\nauto")]},

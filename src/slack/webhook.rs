@@ -228,7 +228,7 @@ async fn read(body: Body) -> Result<Vec<u8>, TurnedAway> {
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| TurnedAway::Unreadable("the body broke off"))?;
         if read.len() + chunk.len() > LIMIT {
-            let rest = chunks.take(8 * LIMIT / 1024).for_each(|_| std::future::ready(()));
+            let rest = chunks.for_each(|_| std::future::ready(()));
             // Whether it came to an end or not, the answer is the same.
             let _ = tokio::time::timeout(PARTING, rest).await;
             return Err(TurnedAway::TooLarge);

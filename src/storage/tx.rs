@@ -17,7 +17,7 @@ statements! {
     RELEASE = "RELEASE SAVEPOINT step";
 }
 
-/// Rolled back when it is dropped.
+/// Rolled back when it is dropped, a moment later; [`Tx::rollback`] waits for it.
 #[must_use = "a transaction that is not committed is rolled back"]
 pub struct Tx {
     open: Open,
@@ -46,6 +46,15 @@ impl Tx {
         }
         committed(self.name);
         self.wakes.wake(self.topics);
+        Ok(())
+    }
+
+    /// Undoes everything, and returns when what it held is free again.
+    pub async fn rollback(self) -> Result<()> {
+        match self.open {
+            Open::Sqlite(open) => open.rollback().await?,
+            Open::Postgres(open) => open.rollback().await?,
+        }
         Ok(())
     }
 

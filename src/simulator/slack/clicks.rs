@@ -109,7 +109,7 @@ impl Slack {
         Ok(self.send(delivery).await)
     }
 
-    /// Sends a form; `values` as in [`forms::fill`]. What Baton answers happens to the view.
+    /// Sends a form; `values` as in `forms.rs`. What Baton answers happens to the view.
     pub async fn submit(&self, user: &str, view_id: &str, values: &Value) -> Result<Answer, Refused> {
         let delivery = self.write(|world| {
             let view = open_view(world, user, view_id)?;

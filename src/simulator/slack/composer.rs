@@ -115,15 +115,15 @@ fn special(world: &World, rest: &str) -> Option<(Piece, usize)> {
         return Some((Piece::Link(url.to_owned()), url.len()));
     }
     let sign = rest.chars().next().filter(|sign| matches!(sign, '@' | '#'))?;
-    let word = &rest[1..];
-    let end = word.find(|c: char| !c.is_alphanumeric()).unwrap_or(word.len());
-    let word = &word[..end];
-    let piece = match (sign, word) {
+    let name = &rest[1..];
+    let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+    let name = &name[..end];
+    let piece = match (sign, name) {
         ('@', "channel") => Piece::Broadcast("channel"),
         ('@', "here") => Piece::Broadcast("here"),
         ('@', "everyone") => Piece::Broadcast("everyone"),
-        ('@', _) => user(world, |_, handle| handle.eq_ignore_ascii_case(word))?,
-        _ => channel(world, |_, name| name == word)?,
+        ('@', _) => user(world, |_, handle| handle.eq_ignore_ascii_case(name))?,
+        _ => channel(world, |_, known| known == name)?,
     };
     Some((piece, end + 1))
 }

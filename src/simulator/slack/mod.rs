@@ -2,7 +2,7 @@
 //! who write, click and fill in forms, and signed webhooks to Baton's door.
 //!
 //! `baton dev` mounts it and shows it in the playground page; stories act in it and read what
-//! Baton said. It has wire shapes of its own ([`wire`]) and shares none of our client's code.
+//! Baton said. It has wire shapes of its own (`wire.rs`) and shares none of our client's code.
 
 mod api;
 mod archive;
@@ -16,11 +16,15 @@ mod notices;
 mod people;
 mod playground;
 mod reading;
+mod records;
 mod responses;
 mod transcript;
 mod views;
 mod wire;
 mod world;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeSet,
@@ -206,7 +210,7 @@ impl Slack {
         self.read(|world| world.files.iter().filter(|file| !file.shares.is_empty()).cloned().collect())
     }
 
-    /// The whole channel as text for a snapshot; see [`transcript`].
+    /// The whole channel as text for a snapshot; see `transcript.rs`.
     pub fn transcript(&self, channel: &str) -> String {
         self.read(|world| transcript::channel(world, channel))
     }
@@ -226,12 +230,12 @@ impl Slack {
         self.inner.changed.subscribe()
     }
 
-    /// What Baton posted that pinged a channel or a group; see [`notices`].
+    /// What Baton posted that pinged a channel or a group; see `notices.rs`.
     pub fn pings(&self) -> Vec<String> {
         self.read(|world| world.pings.clone())
     }
 
-    /// Habits that real Slack lets pass until they hurt; see [`notices`].
+    /// Habits that real Slack lets pass until they hurt; see `notices.rs`.
     pub fn warnings(&self) -> Vec<String> {
         self.read(|world| world.warnings.clone())
     }

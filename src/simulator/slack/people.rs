@@ -89,7 +89,7 @@ impl Slack {
     /// Any event, in the Events API's envelope: `app_uninstalled`, `tokens_revoked` and the like.
     pub async fn event(&self, event: Value) -> Answer {
         let delivery = self.write(|world| {
-            let body = wire::event_callback(world, event);
+            let body = wire::event_callback(world, &event);
             Delivery::event(&body, world.clock.now())
         });
         self.send(delivery).await
@@ -115,7 +115,7 @@ impl Slack {
             let direct = world.channel(channel).is_none_or(|channel| channel.kind == ChannelKind::Direct);
             if let (true, false, Some(message)) = (typed.mentions_us(), direct, world.message(channel, &ts)) {
                 let event = wire::app_mention_event(world, message);
-                world.announce(channel, event);
+                world.announce(channel, &event);
             }
             ts
         });

@@ -128,7 +128,7 @@ async fn changes(State(slack): State<Slack>) -> Sse<impl Stream<Item = Result<Ev
 }
 
 #[derive(Debug, Deserialize)]
-struct Command {
+struct Slash {
     user: String,
     channel: String,
     command: String,
@@ -136,7 +136,7 @@ struct Command {
     text: String,
 }
 
-async fn command(State(slack): State<Slack>, Json(asked): Json<Command>) -> Json<Value> {
+async fn command(State(slack): State<Slack>, Json(asked): Json<Slash>) -> Json<Value> {
     if let Err(sentence) = slack.read(|world| member(world, &asked.user, &asked.channel)) {
         return impossible(&sentence);
     }

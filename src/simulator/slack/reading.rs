@@ -60,7 +60,7 @@ pub fn lines(world: &World, blocks: &[Value]) -> Vec<String> {
                 lines.push(format!("({})", texts.join(" ")));
             }
             "markdown" => lines.extend(plain(&block["text"]).lines().map(str::to_owned)),
-            "rich_text" => lines.extend(rich_text(world, block).lines().map(str::to_owned)),
+            "rich_text" => lines.extend(rich_text(world, block).trim_end().lines().map(str::to_owned)),
             "image" => lines.push(format!("(image: {})", plain(&block["alt_text"]))),
             "input" => lines.push(format!("{}:", plain(&block["label"]))),
             "table" => lines.extend(table(world, block)),
@@ -162,7 +162,7 @@ fn rich_text(world: &World, value: &Value) -> String {
         "rich_text_quote" => format!("> {}\n", inner()),
         "rich_text_list" => {
             let items = value["elements"].as_array().into_iter().flatten();
-            items.map(|item| format!("• {}\n", rich_text(world, item).trim_end())).collect()
+            items.map(|item| format!("• {}\n", rich_text(world, item).trim_end())).collect::<Vec<_>>().concat()
         }
         _ => format!("{}\n", inner()),
     }

@@ -91,15 +91,15 @@ impl Names {
             text = text.replace(target, "baton:");
         }
         let mut replaced = String::new();
-        let mut word = String::new();
+        let mut token = String::new();
         for c in text.chars().chain(['\n']) {
             if c.is_ascii_alphanumeric() || c == '-' {
-                word.push(c);
+                token.push(c);
                 continue;
             }
-            let known = kind_of_id(&word).map(|kind| self.name(kind, &word));
-            replaced.push_str(known.as_deref().unwrap_or(&word));
-            word.clear();
+            let known = kind_of_id(&token).map(|kind| self.name(kind, &token));
+            replaced.push_str(known.as_deref().unwrap_or(&token));
+            token.clear();
             replaced.push(c);
         }
         replaced.pop();

@@ -147,7 +147,7 @@ pub fn deleted_event(world: &World, before: &Message, at: &str) -> Value {
 /// The envelope of the Events API. An org-wide install has no team of its own, and what concerns
 /// the whole installation then names none at all.
 /// <https://docs.slack.dev/apis/events-api/>
-pub fn event_callback(world: &mut World, event: Value) -> Value {
+pub fn event_callback(world: &mut World, event: &Value) -> Value {
     let org = world.knobs.org_install;
     let of_installation = event["type"] == "app_uninstalled" || event["type"] == "tokens_revoked";
     let id = world.next_id("Ev");

@@ -14,7 +14,9 @@ use crate::databases::on_both;
 
 async fn taken(store: &Store, now: Timestamp, limit: u32) -> Vec<TakenEvent> {
     let mut tx = store.begin("look").await.unwrap();
-    inbox::take(&mut tx, now, limit).await.unwrap()
+    let events = inbox::take(&mut tx, now, limit).await.unwrap();
+    tx.rollback().await.unwrap();
+    events
 }
 
 fn names(events: &[TakenEvent]) -> Vec<&str> {
@@ -122,7 +124,7 @@ on_both!(
     assert_eq!(names(&events), ["a1"]);
     let mut second = there.begin("second").await.unwrap();
     assert_eq!(names(&inbox::take(&mut second, at(0), 10).await.unwrap()), ["b1", "b2"]);
-    drop(second);
+    second.rollback().await.unwrap();
 
     inbox::put_back(&mut first, events[0].seq, at(60), "later").await.unwrap();
     first.commit().await.unwrap();

@@ -82,6 +82,8 @@ fn orchestration(id: &str) -> Orchestration {
         versions: Vec::new(),
         waiting: Vec::new(),
         artifacts: std::collections::BTreeMap::new(),
+        heard: Vec::new(),
+        posts: Default::default(),
         missing: Vec::new(),
         created_at: at(0),
         updated_at: at(0),

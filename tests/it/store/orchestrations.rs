@@ -43,7 +43,7 @@ on_both!(an_orchestration_comes_back_as_it_was, |db| async {
     assert!(!orchestrations::insert(&mut tx, &orchestration("o1")).await.unwrap());
     assert_eq!(orchestrations::load(&mut tx, &hostile.id).await.unwrap().unwrap().orchestration, hostile);
     assert_eq!(orchestrations::load(&mut tx, &OrchestrationId::from("o2")).await.unwrap(), None);
-    drop(tx);
+    tx.rollback().await.unwrap();
     let summary = orchestrations::list(&store, &ALL).await.unwrap().remove(0);
     assert_eq!(summary.task.chars().count(), 200);
     assert!(summary.task.starts_with("nul \u{fffd} quote '"));
@@ -90,7 +90,7 @@ on_both!(lists_are_searched_by_what_stands_beside, |db| async {
 
     let mut tx = store.begin("open in").await.unwrap();
     assert_eq!(ids(&orchestrations::open_in(&mut tx, "slack:T1:C1").await.unwrap()), ["o1"]);
-    drop(tx);
+    tx.rollback().await.unwrap();
     let counts = orchestrations::counts_by_stage(&store).await.unwrap();
     assert_eq!(counts, [("expired".to_owned(), 1), ("planning".to_owned(), 3)]);
 });
@@ -125,7 +125,7 @@ on_both!(runs_are_known_by_their_id_and_followed_while_they_work, |db| async {
     assert_eq!((child.slot, child.state.as_str(), child.updated_at), (Slot::Child(2), "PAUSED", at(4)));
     assert_eq!(child.orchestration, id);
     assert_eq!(runs::find(&mut tx, &RunId::from("nobody")).await.unwrap(), None);
-    drop(tx);
+    tx.rollback().await.unwrap();
 
     let names = |runs: Vec<runs::KnownRun>| runs.into_iter().map(|run| run.run.to_string()).collect::<Vec<_>>();
     assert_eq!(names(runs::working(&store, 10).await.unwrap()), ["other", "child"]);

@@ -169,8 +169,8 @@ on_both!(what_is_unsure_stays_known_until_it_is_done, |db| async {
     let refused = claim(&store, at(30), 1).await.remove(0);
     assert_eq!((refused.attempt, refused.unsure_since), (3, Some(at(10))), "a wait is no attempt");
     assert!(put_back(&store, &refused, at(40), Sure::NoEffect).await);
-    let last = claim(&store, at(40), 1).await.remove(0);
-    assert_eq!(last.unsure_since, Some(at(10)), "that attempt had no effect; the one before is as unsure as it was");
+    let again = claim(&store, at(40), 1).await.remove(0);
+    assert_eq!(again.unsure_since, Some(at(10)), "that attempt had no effect; the one before is as unsure as it was");
     let row = &outbox::pending(&store, 1).await.unwrap()[0];
     assert_eq!((row.problem.as_deref(), row.attempts), (Some("refused"), 4));
 });

@@ -91,7 +91,7 @@ on_both!(a_busy_database_says_so, |db| async {
     };
     let busy = blocked.await.unwrap_err();
     assert!(busy.is_retryable(), "{busy}");
-    drop(holding);
+    holding.rollback().await.unwrap();
     let mut tx = replica.begin("free").await.unwrap();
     assert!(orchestrations::load(&mut tx, &OrchestrationId::from("o1")).await.unwrap().is_some());
 });

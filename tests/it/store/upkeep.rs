@@ -52,7 +52,7 @@ on_both!(a_timer_that_was_not_decided_comes_due_again, |db| async {
     set(&store, &id, "expiry-1", at(0)).await;
     let mut tx = store.begin("take").await.unwrap();
     assert_eq!(timers::take_due(&mut tx, at(0), 1).await.unwrap().len(), 1);
-    drop(tx);
+    tx.rollback().await.unwrap();
     assert_eq!(take_due(&store, at(0), 1).await, ["\"expiry-1\""]);
 });
 

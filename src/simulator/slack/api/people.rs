@@ -9,6 +9,7 @@ use crate::simulator::slack::{
     world::{User, World},
 };
 
+#[expect(clippy::unnecessary_wraps, reason = "all methods have one signature")]
 pub fn auth_test(world: &mut World, _args: &Args) -> Result<Value, Problem> {
     let mut told = json!({
         "url": format!("https://{TEAM_DOMAIN}.slack.com/"), "team": TEAM_NAME, "user": "baton",

@@ -1,0 +1,218 @@
+//! The stage of a story: one world, one Baton, one clock that stands still until the story moves it.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, extract::Request, response::IntoResponse as _};
+use baton::{
+    app::{App, OzSetup, Setup, SlackSetup},
+    domain::route::Routes,
+    simulator::{
+        World,
+        slack::{BOT_TOKEN, Message, SIGNING_SECRET},
+    },
+    storage::{Store, inbox, outbox},
+    time::{Clock, Timestamp},
+};
+use tokio::net::TcpListener;
+use tower::ServiceExt as _;
+
+use crate::databases::Db;
+
+pub const ENG: &str = "C0ENG";
+pub const ADA: &str = "U0ADA";
+pub const GRACE: &str = "U0GRACE";
+
+/// Nothing may go on for more rounds than this without the clock moving.
+const MOST_ROUNDS: usize = 400;
+/// How far the clock moves at once.
+const STEP: Duration = Duration::from_millis(500);
+
+pub struct Story {
+    pub world: World,
+    pub clock: Clock,
+    pub store: Store,
+    pub routes: Routes,
+    address: String,
+    db: Db,
+    app: Option<App>,
+    /// The router of the Baton that runs now: a restart replaces it under the same address.
+    router: Arc<Mutex<Router>>,
+}
+
+impl Story {
+    pub async fn begin(db: Db) -> Self {
+        Self::with(db, Routes::default()).await
+    }
+
+    pub async fn with(db: Db, routes: Routes) -> Self {
+        // 2026-11-02 09:00 UTC, a Monday.
+        let clock = Clock::manual(Timestamp::from_secs(1_793_610_000));
+        let world = World::new(&clock);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let router = Arc::new(Mutex::new(Router::new()));
+        let current = Arc::clone(&router);
+        let baton = move |request: Request| {
+            let router = current.lock().unwrap().clone();
+            async move { router.oneshot(request).await.into_response() }
+        };
+        let served = world.router(&address, &address).fallback(baton);
+        tokio::spawn(async move { axum::serve(listener, served).await });
+        let store = db.open().await;
+        let mut story = Self { world, clock, store, routes, address, db, app: None, router };
+        story.start();
+        story
+    }
+
+    /// Starts Baton over the story's database.
+    fn start(&mut self) {
+        let app = App::new(Setup {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            routes: self.routes.clone(),
+            slack: SlackSetup {
+                api_url: World::slack_api(&self.address).parse().unwrap(),
+                bot_token: BOT_TOKEN.into(),
+                signing_secrets: vec![SIGNING_SECRET.into()],
+            },
+            oz: OzSetup {
+                base_url: World::oz_api(&self.address).parse().unwrap(),
+                api_key: "wk-story".into(),
+                poll_interval: Duration::from_secs(3),
+            },
+            pages: None,
+        })
+        .unwrap();
+        *self.router.lock().unwrap() = app.router.clone();
+        self.app = Some(app);
+    }
+
+    /// Baton dies, whatever it was doing, and starts again after its leases have ended.
+    pub async fn restart(&mut self) {
+        self.app = None;
+        *self.router.lock().unwrap() = Router::new();
+        self.store.close().await;
+        self.store = self.db.open().await;
+        self.clock.advance(Duration::from_mins(4));
+        self.start();
+    }
+
+    /// Lets everything happen that happens without time passing.
+    pub async fn settle(&self) {
+        let workers = &self.app.as_ref().unwrap().workers;
+        for _ in 0..MOST_ROUNDS {
+            let mut did = self.world.slack.deliver_outgoing().await.len();
+            did += workers.inbox.run_once().await.unwrap().did;
+            did += workers.outbox.run_once().await.unwrap().did;
+            did += workers.timers.run_once().await.unwrap().did;
+            did += workers.follow.run_once().await.unwrap().did;
+            if did == 0 {
+                return;
+            }
+        }
+        panic!("still busy after {MOST_ROUNDS} rounds:\n{}", self.thread_text());
+    }
+
+    /// Time passes in small steps, and everything happens that comes due.
+    pub async fn wait(&self, length: Duration) {
+        let until = self.clock.now() + length;
+        self.settle().await;
+        while self.clock.now() < until {
+            self.clock.advance(STEP);
+            self.world.slack.tick().await;
+            self.settle().await;
+        }
+    }
+
+    /// Time passes until the channel shows `text`, a few minutes at the most.
+    pub async fn until(&self, text: &str) {
+        for _ in 0..1200 {
+            if self.thread_text().contains(text) {
+                return;
+            }
+            self.wait(STEP).await;
+        }
+        panic!("never saw {text:?}:\n{}", self.thread_text());
+    }
+
+    /// Somebody types a slash command into #engineering.
+    pub async fn command(&self, user: &str, command: &str, text: &str) {
+        let answer = self.world.slack.command(user, ENG, command, text).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        self.settle().await;
+    }
+
+    pub async fn orchestrate(&self, text: &str) {
+        self.command(ADA, "/orchestrate", text).await;
+    }
+
+    /// Somebody replies in the thread of the newest board.
+    pub async fn reply(&self, user: &str, text: &str) -> String {
+        let root = self.root();
+        let ts = self.world.slack.say(user, ENG, Some(&root), text).await;
+        self.settle().await;
+        ts
+    }
+
+    /// Presses the newest button of this kind that anybody can see.
+    pub async fn press(&self, user: &str, action: &str) {
+        let message = self.message_with(action);
+        self.world.slack.click(user, &message.ts, action).await.unwrap();
+        self.settle().await;
+    }
+
+    /// The newest message with this button.
+    pub fn message_with(&self, action: &str) -> Message {
+        let messages = self.world.slack.messages(ENG);
+        let found =
+            messages.into_iter().rev().find(|message| serde_json::to_string(&message.blocks).unwrap().contains(action));
+        found.unwrap_or_else(|| panic!("no button {action}:\n{}", self.thread_text()))
+    }
+
+    /// The board, or the message that it stands under.
+    pub fn root(&self) -> String {
+        let messages = self.world.slack.messages(ENG);
+        messages
+            .iter()
+            .rev()
+            .find(|message| message.thread_ts.as_deref().is_none_or(|root| root == message.ts))
+            .unwrap()
+            .ts
+            .clone()
+    }
+
+    pub fn board(&self) -> String {
+        self.world.slack.shown(&self.message_with("baton."))
+    }
+
+    /// Everything in #engineering as text.
+    pub fn thread_text(&self) -> String {
+        self.world.slack.transcript(ENG)
+    }
+
+    /// What Baton told this person alone, newest last.
+    pub fn told(&self, user: &str) -> Vec<String> {
+        self.world.slack.ephemerals(user).iter().map(|message| self.world.slack.shown(message)).collect()
+    }
+
+    /// The titles of the runs in Oz with their states, in the order of their creation.
+    pub fn runs(&self) -> Vec<(String, &'static str)> {
+        self.world.oz.runs().into_iter().map(|run| (run.title, run.state.as_str())).collect()
+    }
+
+    /// Nothing is left over: no event undecided, no delivery waiting or parked, nobody pinged, no
+    /// limit nearly broken.
+    pub async fn end(self) {
+        let counts = inbox::counts(&self.store).await.unwrap();
+        assert_eq!((counts.undecided, counts.parked), (0, 0), "events left over");
+        let pending = outbox::pending(&self.store, 10).await.unwrap();
+        assert!(pending.is_empty(), "deliveries left over: {pending:#?}");
+        let parked = outbox::parked(&self.store, 10).await.unwrap();
+        assert!(parked.is_empty(), "deliveries parked: {parked:#?}");
+        assert_eq!(self.world.slack.pings(), Vec::<String>::new());
+        assert_eq!(self.world.slack.warnings(), Vec::<String>::new());
+    }
+}
