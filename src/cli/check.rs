@@ -76,9 +76,9 @@ async fn database(settings: &Settings) -> Vec<Finding> {
             bad(format!("The database's folder {} is not there.", folder.display()))
         }];
     }
-    let store = match open::store(settings).await {
+    let store = match Store::open(url, open::CONNECTIONS).await {
         Ok(store) => store,
-        Err(failed) => return vec![bad(format!("The database cannot be opened: {}.", failed.sentences.join(" ")))],
+        Err(error) => return vec![bad(format!("The database cannot be opened: {error}."))],
     };
     let finding = schema(&store).await;
     store.close().await;
@@ -134,7 +134,7 @@ async fn slack_token(settings: &SlackSettings, clock: Clock) -> Vec<Finding> {
             findings.extend(scopes(&installation.scopes));
             findings
         }
-        Err(failure) => vec![bad(format!("Slack does not take SLACK_BOT_TOKEN: {}.", reason(&failure)))],
+        Err(failure) => vec![refusal("Slack", "SLACK_BOT_TOKEN", &failure)],
     }
 }
 
@@ -164,7 +164,7 @@ async fn oz_key(settings: &OzSettings, routes: &Routes) -> Vec<Finding> {
             findings.extend(environments(routes, &ids));
             findings
         }
-        Err(failure) => vec![bad(format!("Oz does not take WARP_API_KEY: {}.", reason(&failure)))],
+        Err(failure) => vec![refusal("Oz", "WARP_API_KEY", &failure)],
     }
 }
 
@@ -178,11 +178,17 @@ fn environments(routes: &Routes, there: &[&str]) -> Vec<Finding> {
     missing.map(|id| bad(format!("Oz has no environment {}, which the settings name.", plain::printable(id)))).collect()
 }
 
-/// The platform's own code, and what it says about it.
-fn reason(failure: &Failure) -> String {
+/// With the platform's own code, and what it says about it.
+fn refusal(platform: &str, credential: &str, failure: &Failure) -> Finding {
     let problem = failure.problem();
     let detail = problem.detail.as_deref().map(|detail| format!(" ({})", shorten(detail, 200))).unwrap_or_default();
-    plain::printable(&format!("{}{detail}", problem.code))
+    let reason = plain::printable(&format!("{}{detail}", problem.code));
+    bad(match failure {
+        Failure::Unauthorized(_) => format!("{platform} does not take {credential}: {reason}."),
+        Failure::Transient { .. } | Failure::Ambiguous(_) | Failure::Refused(_) | Failure::Gone(_) => {
+            format!("{platform} does not answer as it should: {reason}.")
+        }
+    })
 }
 
 fn good(sentence: impl Into<String>) -> Finding {
@@ -234,6 +240,10 @@ mod tests {
         let api = answering(Json(json!({"ok": false, "error": "invalid_auth"}))).await;
         let findings = sentences(&slack_token(&slack_at(api), Clock::system()).await);
         assert_eq!(findings, ["false Slack does not take SLACK_BOT_TOKEN: invalid_auth."]);
+
+        let api = answering(StatusCode::NOT_FOUND).await;
+        let findings = sentences(&slack_token(&slack_at(api), Clock::system()).await);
+        assert!(findings[0].starts_with("false Slack does not answer as it should: "), "{findings:?}");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A command does one thing after the other.
-const CONNECTIONS: u32 = 2;
+pub(super) const CONNECTIONS: u32 = 2;
 
 /// The store as it is; a SQLite file is made when there is none.
 pub(super) async fn store(settings: &Settings) -> Result<Store, Failed> {

@@ -44,7 +44,7 @@ pub(super) fn table(rows: &[DeliveryRow], with_orchestration: bool) -> Markup {
             thead { tr {
                 th { "Delivery" } th { "What" }
                 @if with_orchestration { th { "Orchestration" } }
-                th { "State" } th { "Attempts" } th { "Reason" } th { "Next" } th {}
+                th { "State" } th { "Attempts" } th { "Reason" } th { "Next (UTC)" } th {}
             } }
             tbody { @for row in rows { (self::row(row, with_orchestration)) } }
         }

@@ -18,7 +18,7 @@ use crate::{
         proposal::{ChildSpec, Content, Proposal},
         route::Launch,
         run::RunSettings,
-        text::{duration, first_line, list},
+        text::{count, duration, first_line, list},
         words::cards,
     },
     ids::OrchestrationId,
@@ -129,7 +129,8 @@ fn policy(policy: &Policy) -> String {
         .collect();
     let who = if people.is_empty() { "anyone in the conversation".into() } else { list(&people) };
     let own = if policy.self_approval { "" } else { ", not the one who asked" };
-    format!("{}: {} of {who}{own}; lapses after {}", policy.name, policy.quorum, duration(policy.expires_after))
+    let wanted = count(policy.quorum as usize, "approval", "approvals");
+    format!("{}: {wanted} by {who}{own}; lapses after {}", policy.name, duration(policy.expires_after))
 }
 
 fn versions(versions: &[Version]) -> Markup {
@@ -193,7 +194,7 @@ fn children(children: &[Child]) -> Markup {
     html! {
         table {
             thead { tr {
-                th { "#" } th { "Child" } th { "State" } th { "Started" } th { "Ended" } th { "Run" } th { "Results" }
+                th { "#" } th { "Child" } th { "State" } th { "Started (UTC)" } th { "Ended (UTC)" } th { "Run" } th { "Results" }
             } }
             tbody {
                 @for child in children {
@@ -235,7 +236,7 @@ fn artifact(artifact: &Artifact) -> Markup {
 fn trail(entries: &[TrailEntry]) -> Markup {
     html! {
         table {
-            thead { tr { th { "When" } th { "What" } th { "Who" } } }
+            thead { tr { th { "When (UTC)" } th { "What" } th { "Who" } } }
             tbody {
                 @for entry in entries {
                     tr {

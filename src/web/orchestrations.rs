@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Web, html};
 use crate::{
-    domain::text::{count, first_line},
+    domain::text::first_line,
     storage::{
         Result,
         orchestrations::{self, Filter, Summary},
@@ -40,7 +40,7 @@ async fn read(web: &Web, open_only: bool) -> Result<Markup> {
     let body = html! {
         h1 { "Orchestrations" }
         @if parked > 0 {
-            p.bad { a href="/deliveries" { (count(usize::try_from(parked).unwrap_or(usize::MAX), "delivery is parked", "deliveries are parked")) } }
+            p.bad { a href="/deliveries" { (parked) @if parked == 1 { " delivery is" } @else { " deliveries are" } " parked" } }
         }
         p.filter {
             a href="/" aria-current=[(!open_only).then_some("true")] { "All" }
@@ -50,7 +50,7 @@ async fn read(web: &Web, open_only: bool) -> Result<Markup> {
             p.empty { "There are none. Type " code { "/orchestrate" } " in Slack." }
         } @else {
             table {
-                thead { tr { th { "Asked" } th { "Stage" } th { "Task" } th { "Children" } th { "By" } th { "Where" } } }
+                thead { tr { th { "Asked (UTC)" } th { "Stage" } th { "Task" } th { "Children" } th { "By" } th { "Where" } } }
                 tbody { @for one in &found { (row(one)) } }
             }
         }
