@@ -40,3 +40,29 @@ fn kind(path: &str) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{Extension, body::Body, routing::post};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::time::Timestamp;
+
+    #[tokio::test]
+    async fn what_became_of_each_request_is_counted() {
+        let metrics = Metrics::new();
+        let webhooks = Router::new()
+            .route("/slack/commands", post(|| async { (Extension(Heard::New), "") }))
+            .route("/slack/events", post(|| async { (Extension(Heard::Ignored("not for us")), "") }));
+        let counted = counted(webhooks, metrics.clone(), Clock::manual(Timestamp::default()));
+        for path in ["/slack/commands", "/slack/commands", "/slack/events"] {
+            let request = Request::post(path).body(Body::empty()).expect("a request");
+            counted.clone().oneshot(request).await.expect("an answer");
+        }
+        let text = metrics.render();
+        assert!(text.contains("baton_events_total{source=\"slack\",kind=\"commands\",result=\"stored\"} 2"), "{text}");
+        assert!(text.contains("kind=\"events\",result=\"ignored\"} 1"), "{text}");
+        assert!(text.contains("baton_door_seconds_count 3"), "{text}");
+    }
+}
