@@ -68,3 +68,4 @@ pub mod slack;
 pub mod storage;
 pub mod telemetry;
 pub mod time;
+pub mod web;

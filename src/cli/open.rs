@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A command does one thing after the other.
-const CONNECTIONS: u32 = 2;
+pub(super) const CONNECTIONS: u32 = 2;
 
 /// The store as it is; a SQLite file is made when there is none.
 pub(super) async fn store(settings: &Settings) -> Result<Store, Failed> {
@@ -33,7 +33,7 @@ pub(super) async fn existing(config: Option<&Path>) -> Result<Store, Failed> {
 }
 
 /// The file of a SQLite address, which opening would otherwise make.
-fn sqlite_file(url: &str) -> Option<PathBuf> {
+pub(super) fn sqlite_file(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?;
     let path = path.strip_prefix("//").unwrap_or(path);
     Some(path.split('?').next().unwrap_or(path).into())

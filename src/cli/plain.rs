@@ -2,8 +2,9 @@
 //! terminal would obey; none of them gets through.
 
 use crate::{
-    domain::message::{Mark, Span, Text},
+    domain::message::{Span, Text},
     time::Timestamp,
+    web::html,
 };
 
 /// One line of spans.
@@ -47,21 +48,7 @@ fn span(span: &Span) -> String {
         Span::Link { label, url } => printable(&format!("{label} <{url}>")),
         Span::Person(actor) => printable(actor.name.as_deref().unwrap_or(&actor.id)),
         Span::When(at) => moment(*at),
-        Span::Mark(mark) => sign(*mark).to_owned(),
-    }
-}
-
-const fn sign(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Waiting => "○",
-        Mark::Working => "◐",
-        Mark::Blocked => "⏸",
-        Mark::Done => "✓",
-        Mark::Failed => "✗",
-        Mark::Stopped => "■",
-        Mark::Question => "?",
-        Mark::Warning => "!",
-        Mark::PullRequest | Mark::Document | Mark::Picture => "→",
+        Span::Mark(mark) => html::sign(*mark).to_owned(),
     }
 }
 

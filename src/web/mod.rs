@@ -1,0 +1,89 @@
+//! What an operator sees: health, metrics, and pages about orchestrations and deliveries.
+//!
+//! Plain HTML without a script. `app` mounts the [`router`] beside the webhooks, and has to serve
+//! with connect info, because [`auth`] asks where a request comes from.
+
+mod auth;
+mod deliveries;
+pub mod door;
+mod health;
+pub mod html;
+mod metrics;
+mod orchestration;
+mod orchestrations;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, header},
+    middleware,
+    response::IntoResponse,
+    routing::{get, post},
+};
+use secrecy::SecretString;
+use tower_http::{csrf::CsrfLayer, set_header::SetResponseHeaderLayer};
+
+pub use health::Ready;
+
+use crate::{storage::Store, telemetry::Metrics, time::Clock};
+
+/// A form of ours is a few fields.
+const BODY: usize = 8 * 1024;
+
+/// What every response carries: nothing is loaded from elsewhere, framed, guessed or kept.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    // Not `no-referrer`: browsers would then post our forms with the origin `null`.
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// What the pages are made from.
+#[derive(Clone, Debug)]
+pub struct Web {
+    pub store: Store,
+    pub metrics: Metrics,
+    pub ready: Ready,
+    /// Wanted by everything but health when it is set; otherwise that answers on loopback only.
+    pub admin_token: Option<SecretString>,
+    pub clock: Clock,
+}
+
+/// `/healthz` and `/readyz` for everybody; the rest for operators.
+pub fn router(web: Web) -> Router {
+    let operators = Router::new()
+        .route("/", get(orchestrations::page))
+        .route("/orchestrations/{id}", get(orchestration::page))
+        .route("/deliveries", get(deliveries::page))
+        .route("/deliveries/{id}/retry", post(deliveries::retry))
+        .route("/metrics", get(metrics::page))
+        .route_layer(middleware::from_fn_with_state(web.clone(), auth::guard));
+    let everybody = Router::new()
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/login", get(auth::form).post(auth::log_in))
+        .route("/assets/baton.css", get(style))
+        .route("/assets/baton.svg", get(icon));
+    let pages = operators.merge(everybody).layer(CsrfLayer::new()).layer(DefaultBodyLimit::max(BODY));
+    let pages = HEADERS.into_iter().fold(pages, |pages, (name, value)| {
+        pages.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
+    });
+    pages.with_state(web)
+}
+
+async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css")], include_str!("baton.css"))
+}
+
+async fn icon() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("baton.svg"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! The router as a client sees it, over a real SQLite file.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::ConnectInfo,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use super::*;
+use crate::{
+    domain::{
+        actor::Actor,
+        command::{Ask, Verb},
+        conversation::Conversation,
+        decide::{Opening, open},
+        input::AnswerPath,
+        orchestration::Request as Asked,
+        route::Terms,
+    },
+    ids::{DeliveryId, InputId, OrchestrationId},
+    storage::{
+        orchestrations,
+        outbox::{self, NewDelivery},
+        trail::{self, TrailEntry},
+    },
+    time::Timestamp,
+};
+
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+const HOSTILE: &str = "Migrate <script>alert(1)</script> & co";
+
+struct Site {
+    router: Router,
+    ready: Ready,
+    clock: Clock,
+    _folder: TempDir,
+}
+
+struct Page {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Site {
+    async fn new(admin_token: Option<&str>) -> Self {
+        let site = Self::without_schema(admin_token).await;
+        site.1.migrate().await.expect("a schema");
+        fill(&site.1).await;
+        site.0
+    }
+
+    async fn without_schema(admin_token: Option<&str>) -> (Self, Store) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("baton.db").display());
+        let store = Store::open(&url, 2).await.expect("a store");
+        let (ready, clock) = (Ready::new(), Clock::manual(NOW));
+        let web = Web {
+            store: store.clone(),
+            metrics: Metrics::new(),
+            ready: ready.clone(),
+            admin_token: admin_token.map(Into::into),
+            clock: clock.clone(),
+        };
+        (Self { router: router(web), ready, clock, _folder: folder }, store)
+    }
+
+    /// From this machine, as a browser on it would ask.
+    async fn get(&self, path: &str) -> Page {
+        self.send(Method::GET, path, &[("host", "localhost:7300")], "", Some("127.0.0.1:5000")).await
+    }
+
+    async fn get_with(&self, path: &str, name: &str, value: &str) -> Page {
+        self.send(Method::GET, path, &[("host", "baton.example.com"), (name, value)], "", Some("192.0.2.7:1")).await
+    }
+
+    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str, peer: Option<&str>) -> Page {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(peer) = peer {
+            let peer: SocketAddr = peer.parse().expect("an address");
+            request = request.extension(ConnectInfo(peer));
+        }
+        let request = request.body(Body::from(body.to_owned())).expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 1 << 20).await.expect("a body");
+        Page { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    fn beat(&self) {
+        for name in ["inbox", "outbox", "timers", "follow"] {
+            self.ready.worker_beat(name, self.clock.now());
+        }
+    }
+}
+
+/// One orchestration with a trail and a parked delivery.
+async fn fill(store: &Store) {
+    let request = Asked {
+        verb: Verb::Orchestrate,
+        ask: Ask { task: HOSTILE.into(), ..Ask::default() },
+        by: Actor::slack("T1", "UADA"),
+        at: NOW,
+        message: None,
+        context: Vec::new(),
+    };
+    let opening = Opening {
+        id: OrchestrationId::new("o1"),
+        conversation: Conversation::slack("T1", "C1", None),
+        request,
+        terms: Terms::default(),
+        answer: AnswerPath::default(),
+        gather: false,
+    };
+    let (orchestration, _) = open(opening, NOW).expect("an orchestration");
+    let entry = TrailEntry {
+        at: NOW,
+        input: InputId::new("i1"),
+        actor: Some("slack:UADA".into()),
+        what: "started".into(),
+        detail: None,
+    };
+    let delivery = NewDelivery {
+        id: DeliveryId::new("d1"),
+        orchestration: Some(orchestration.id.clone()),
+        lane: "slack:T1:C1".into(),
+        kind: "post_board",
+        effect: "{}".into(),
+        coalesce: None,
+        urgent: false,
+        due_at: NOW,
+        expires_at: None,
+    };
+    let mut tx = store.begin("fill").await.expect("a transaction");
+    orchestrations::insert(&mut tx, &orchestration).await.expect("a row");
+    trail::add(&mut tx, &orchestration.id, &entry).await.expect("a row");
+    outbox::add(&mut tx, &delivery, NOW).await.expect("a row");
+    tx.commit().await.expect("a commit");
+    let mut tx = store.begin("park").await.expect("a transaction");
+    let claimed = outbox::claim(&mut tx, NOW, Duration::from_secs(30), 10).await.expect("a claim");
+    for delivery in claimed {
+        outbox::park(&mut tx, &delivery.id, &delivery.token, NOW, "channel_not_found").await.expect("parked");
+    }
+    tx.commit().await.expect("a commit");
+}
+
+#[tokio::test]
+async fn health_is_open_and_names_what_is_missing() {
+    let site = Site::new(Some("token")).await;
+    let anyone = |path| site.send(Method::GET, path, &[], "", None);
+    assert_eq!(anyone("/healthz").await.status, StatusCode::OK);
+    let page = anyone("/readyz").await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(page.text, "not ready: workers (inbox, outbox, timers, follow)\n");
+    site.beat();
+    assert_eq!(anyone("/readyz").await.status, StatusCode::OK);
+    site.clock.advance(Duration::from_secs(61));
+    assert_eq!(anyone("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+
+    let (site, _store) = Site::without_schema(None).await;
+    site.beat();
+    assert_eq!(site.get("/readyz").await.text, "not ready: migrations\n");
+}
+
+#[tokio::test]
+async fn without_a_token_only_this_machine_is_answered() {
+    let site = Site::new(None).await;
+    let ask = |host: &'static str, peer, extra: Option<(&'static str, &'static str)>| {
+        let headers: Vec<_> = [("host", host)].into_iter().chain(extra).collect();
+        let site = &site;
+        async move { site.send(Method::GET, "/", &headers, "", peer).await.status }
+    };
+    let here = Some("127.0.0.1:5000");
+    assert_eq!(ask("localhost:7300", here, None).await, StatusCode::OK);
+    assert_eq!(ask("[::1]:7300", Some("[::1]:5000"), None).await, StatusCode::OK);
+    assert_eq!(ask("127.0.0.1:7300", Some("[::ffff:127.0.0.1]:5000"), None).await, StatusCode::OK);
+    for (what, status) in [
+        ("from elsewhere", ask("localhost:7300", Some("192.0.2.7:5000"), None).await),
+        ("a rebound name", ask("evil.example.com:7300", here, None).await),
+        ("no connect info", ask("localhost:7300", None, None).await),
+        ("a proxy", ask("localhost:7300", here, Some(("x-forwarded-for", "192.0.2.7"))).await),
+        ("two hosts", ask("localhost:7300", here, Some(("host", "evil.example.com"))).await),
+    ] {
+        assert_eq!(status, StatusCode::FORBIDDEN, "{what}");
+    }
+    let elsewhere = site.get_with("/metrics", "accept", "*/*").await;
+    assert_eq!(elsewhere.status, StatusCode::FORBIDDEN);
+    assert!(elsewhere.text.contains("BATON_ADMIN_TOKEN"));
+}
+
+#[tokio::test]
+async fn with_a_token_it_is_wanted_from_everywhere() {
+    let site = Site::new(Some("the-admin-token")).await;
+    for path in ["/", "/orchestrations/o1", "/deliveries", "/metrics"] {
+        assert_eq!(site.get(path).await.status, StatusCode::UNAUTHORIZED, "{path}");
+        let shown = site.get_with(path, "authorization", "Bearer the-admin-token").await;
+        assert_eq!(shown.status, StatusCode::OK, "{path}");
+    }
+    for wrong in ["Bearer the-admin-toke", "Bearer ", "Basic the-admin-token", "the-admin-token"] {
+        assert_eq!(site.get_with("/", "authorization", wrong).await.status, StatusCode::UNAUTHORIZED, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_hands_out_a_cookie_that_is_not_the_token() {
+    let site = Site::new(Some("the-admin-token")).await;
+    let asked = site.get("/orchestrations/o1").await;
+    assert!(asked.text.contains("value=\"/orchestrations/o1\""), "the login leads back:\n{}", asked.text);
+    let form = [("host", "localhost:7300"), ("content-type", "application/x-www-form-urlencoded")];
+    let log_in = |body: &'static str| site.send(Method::POST, "/login", &form, body, Some("127.0.0.1:5000"));
+
+    let wrong = log_in("token=guess&next=%2F").await;
+    assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+    assert!(!wrong.headers.contains_key(header::SET_COOKIE));
+
+    let right = log_in("token=the-admin-token&next=%2Forchestrations%2Fo1").await;
+    assert_eq!(right.status, StatusCode::SEE_OTHER);
+    assert_eq!(right.headers[header::LOCATION], "/orchestrations/o1");
+    let cookie = right.headers[header::SET_COOKIE].to_str().expect("text");
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains("admin-token"));
+    let session = cookie.split(';').next().expect("a pair");
+    assert_eq!(site.get_with("/", "cookie", session).await.status, StatusCode::OK);
+    site.clock.advance(Duration::from_hours(12));
+    assert_eq!(site.get_with("/", "cookie", session).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_pages_tell_what_happened_and_run_nothing() {
+    let site = Site::new(None).await;
+    let list = site.get("/").await;
+    assert!(list.text.contains("/orchestrations/o1") && list.text.contains("1 delivery is parked"), "{}", list.text);
+    let one = site.get("/orchestrations/o1").await;
+    for words in ["Migrate &lt;script&gt;", "started", "slack:UADA", "channel_not_found", "anyone in the conversation"]
+    {
+        assert!(one.text.contains(words), "{words} is not in\n{}", one.text);
+    }
+    assert!(!one.text.contains("<script"));
+    let policy = one.headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"));
+    assert_eq!(site.get("/orchestrations/o2").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(site.get("/?open").await.status, StatusCode::OK);
+    assert_eq!(site.get("/assets/baton.css").await.headers[header::CONTENT_TYPE], "text/css");
+}
+
+#[tokio::test]
+async fn a_parked_delivery_is_sent_again_once_and_never_for_another_site() {
+    let site = Site::new(None).await;
+    let retry = |headers: &'static [(&'static str, &'static str)]| {
+        let headers = [&[("host", "localhost:7300")], headers].concat();
+        let site = &site;
+        async move { site.send(Method::POST, "/deliveries/d1/retry", &headers, "", Some("127.0.0.1:5000")).await.status }
+    };
+    assert_eq!(retry(&[("origin", "https://evil.example.com")]).await, StatusCode::FORBIDDEN);
+    assert_eq!(retry(&[("sec-fetch-site", "cross-site")]).await, StatusCode::FORBIDDEN);
+    assert!(site.get("/deliveries").await.text.contains("Send again"));
+    assert_eq!(
+        retry(&[("sec-fetch-site", "same-origin"), ("origin", "http://localhost:7300")]).await,
+        StatusCode::SEE_OTHER
+    );
+    let page = site.get("/deliveries").await;
+    assert!(!page.text.contains("Send again") && page.text.contains("waiting"), "{}", page.text);
+    assert_eq!(retry(&[]).await, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn metrics_tell_the_queues_as_they_are() {
+    let site = Site::new(None).await;
+    let page = site.get("/metrics").await;
+    assert!(page.headers[header::CONTENT_TYPE].to_str().expect("text").starts_with("application/openmetrics-text"));
+    let numbers: BTreeMap<&str, &str> = page.text.lines().filter_map(|line| line.rsplit_once(' ')).collect();
+    assert_eq!(numbers.get("baton_outbox_depth{state=\"parked\"}"), Some(&"1"), "{}", page.text);
+    assert_eq!(numbers.get("baton_orchestrations{stage=\"planning\"}"), Some(&"1"));
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_so() {
+    let site = Site::new(None).await;
+    let page = site.send(Method::POST, "/healthz", &[("host", "localhost")], "", Some("127.0.0.1:1")).await;
+    assert_eq!(page.status, StatusCode::METHOD_NOT_ALLOWED);
+}
