@@ -23,6 +23,7 @@ use crate::{
     storage::{Store, ingest::Ingest},
     telemetry::Metrics,
     time::Clock,
+    web::{self, Ready, Web},
 };
 
 /// After the signal to stop, requests and deliveries under way have this long.
@@ -54,6 +55,8 @@ pub struct Setup {
     pub oz: OzSetup,
     /// The address of the operator's pages, for links.
     pub pages: Option<String>,
+    /// Wanted by the operator's pages; without it they answer on loopback only.
+    pub admin_token: Option<SecretString>,
 }
 
 #[derive(Debug)]
@@ -76,6 +79,8 @@ pub struct App {
     pub workers: Workers,
     pub router: Router,
     store: Store,
+    clock: Clock,
+    ready: Ready,
     writer: JoinHandle<()>,
 }
 
@@ -83,7 +88,7 @@ impl App {
     /// # Errors
     /// When the system's certificates cannot be read.
     pub fn new(setup: Setup) -> anyhow::Result<Self> {
-        let Setup { store, clock, routes, slack, oz, pages } = setup;
+        let Setup { store, clock, routes, slack, oz, pages, admin_token } = setup;
         let (ingest, writer) = Ingest::start(store.clone());
         let metrics = Metrics::new();
         let core = Arc::new(Core::new(Parts {
@@ -93,11 +98,20 @@ impl App {
             slack: Slack::new(slack.api_url, slack.bot_token, clock.clone())?,
             oz: Oz::new(oz.base_url, oz.api_key)?,
             pages,
-            metrics,
+            metrics: metrics.clone(),
         }));
         let door = Door { secrets: slack.signing_secrets, ingest, clock: clock.clone() };
+        let ready = Ready::new();
+        let pages = web::router(Web {
+            store: store.clone(),
+            metrics: metrics.clone(),
+            ready: ready.clone(),
+            admin_token,
+            clock: clock.clone(),
+        });
+        let router = web::door::counted(webhook::router(door), metrics, clock.clone()).merge(pages);
         let workers = Workers::new(&core, oz.poll_interval);
-        Ok(Self { workers, router: webhook::router(door), store, writer })
+        Ok(Self { workers, router, store, clock, ready, writer })
     }
 
     /// Serves and works until `stop`, then finishes what is under way.
@@ -105,8 +119,8 @@ impl App {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self, listener: TcpListener, more: Router, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { workers, router, store, writer } = self;
-        let work = tokio::spawn(workers.run(stop.clone(), |_| {}));
+        let Self { workers, router, store, clock, ready, writer } = self;
+        let work = tokio::spawn(workers.run(stop.clone(), move |name| ready.worker_beat(name, clock.now())));
         let stopped = stop.clone();
         let serve = axum::serve(listener, router.merge(more).into_make_service_with_connect_info::<SocketAddr>());
         let listening =
@@ -152,6 +166,7 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
         },
         oz: OzSetup { base_url: oz.base_url, api_key: oz.api_key, poll_interval: oz.poll_interval },
         pages: settings.server.public_url.map(|url| url.to_string()),
+        admin_token: settings.server.admin_token,
     })?;
     let listen = settings.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
@@ -191,6 +206,7 @@ pub async fn dev(options: DevOptions) -> anyhow::Result<()> {
             poll_interval: Duration::from_secs(1),
         },
         pages: Some(address.clone()),
+        admin_token: None,
     })?;
     let stop = stop_on_signal()?;
     let retries = tokio::spawn({

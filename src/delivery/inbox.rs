@@ -64,7 +64,6 @@ impl Inbox {
                 Ok(result) => {
                     tx.release().await?;
                     inbox::done(&mut tx, event.seq, now).await?;
-                    self.core.metrics.event(&event.source, &event.kind, result);
                     tracing::info!(event.id = %event.id, source = %event.source, kind = %event.kind, result, "event decided");
                 }
                 // The whole batch is tried again.

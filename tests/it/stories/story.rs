@@ -84,6 +84,7 @@ impl Story {
                 poll_interval: Duration::from_secs(3),
             },
             pages: None,
+            admin_token: None,
         })
         .unwrap();
         *self.router.lock().unwrap() = app.router.clone();
