@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("manifest", &["config"]),
     ("delivery", &["slack", "oz", "storage", "domain", "ids", "pace", "telemetry", "time"]),
     ("simulator", &["http", "ids", "time"]),
-    ("web", &["storage", "domain", "ids", "telemetry", "time"]),
+    ("web", &["slack", "storage", "domain", "ids", "telemetry", "time"]),
     (
         "app",
         &["web", "delivery", "simulator", "slack", "oz", "storage", "domain", "config", "telemetry", "secret", "time"],
@@ -42,6 +42,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "storage",
             "telemetry",
             "time",
+            "web",
         ],
     ),
     ("main", &["cli"]),

@@ -15,7 +15,6 @@ use baton::{
         runs,
         trail::{self, TrailEntry},
     },
-    time::Timestamp,
 };
 
 use super::{at, insert_orchestration, orchestration};
