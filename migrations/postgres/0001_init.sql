@@ -8,7 +8,7 @@ CREATE TABLE orchestrations (
     doc           TEXT    NOT NULL,                             -- the orchestration, JSON
     revision      BIGINT  NOT NULL DEFAULT 1,                   -- counts the saves; a save names the one it read
     stage         TEXT    NOT NULL CHECK (stage IN ('gathering', 'planning', 'deciding', 'running', 'summarising',
-                                                    'stopping', 'done', 'failed', 'stopped', 'rejected', 'expired')),
+                                                    'stopping', 'done', 'failed', 'stopped', 'rejected', 'expired', 'answered')),
     ended         BOOLEAN NOT NULL,                             -- nothing more comes of it by itself
     platform      TEXT    NOT NULL CHECK (platform IN ('slack', 'linear')), -- where it was asked for
     workspace     TEXT    NOT NULL,                             -- the platform's id of the workspace
