@@ -12,6 +12,7 @@ use crate::{
         effect::{Effect, Outcome, PostKey, Slot},
         errand::{Errand, File, Talk},
         failure::{Failure, Problem},
+        input::AnswerPath,
         message::Message,
         orchestration::{ChildState, Orchestration, Stage},
         run::RunSpec,
@@ -126,11 +127,21 @@ impl Carrier<'_> {
             let id = orchestration?.posts.get(key)?.clone();
             Some(Talk::Edit { id, message })
         };
-        let board = || orchestration.map(|orchestration| board::message(orchestration, self.core.pages.as_deref()));
+        let board = |orchestration: &Orchestration, id, answer| {
+            let pages = self.core.pages.as_deref();
+            let (message, outline) = (board::message(orchestration, pages), board::outline(orchestration, pages));
+            Talk::Board { id, message, outline, answer, asker: orchestration.request.by.clone() }
+        };
         let talk = match effect {
-            Effect::PostBoard { answer } => board().and_then(|board| post(board, answer.clone())),
-            Effect::ShowBoard => board().and_then(|board| edit(&PostKey::board(), board)),
-            Effect::Say { message, .. } => post(message.clone(), crate::domain::input::AnswerPath::default()),
+            Effect::PostBoard { answer } => {
+                orchestration.map(|orchestration| board(orchestration, None, answer.clone()))
+            }
+            // Until it has been posted there is nothing to edit.
+            Effect::ShowBoard => orchestration.and_then(|orchestration| {
+                let id = orchestration.posts.get(&PostKey::board())?.clone();
+                Some(board(orchestration, Some(id), AnswerPath::default()))
+            }),
+            Effect::Say { message, .. } => post(message.clone(), AnswerPath::default()),
             Effect::Edit { post, message } => edit(post, message.clone()),
             Effect::SayPrivately { to, message, answer } => {
                 Some(Talk::Private { to: to.clone(), message: message.clone(), answer: answer.clone() })

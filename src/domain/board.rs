@@ -3,6 +3,7 @@
 
 use super::{
     artifact::Artifact,
+    errand::{Outline, Row, RowState},
     message::{About, Block, Button, ButtonStyle, Mark, Message, Press, Span, Subject, Text},
     orchestration::{Child, ChildState, Ending, Orchestration, Stage},
     run::RunState,
@@ -49,6 +50,46 @@ pub fn message(orchestration: &Orchestration, pages: Option<&str>) -> Message {
     }
     message = message.with(Block::Note(note));
     with_buttons(orchestration, message)
+}
+
+/// The board for platforms that have better forms for it than a message.
+#[must_use]
+pub fn outline(orchestration: &Orchestration, pages: Option<&str>) -> Outline {
+    let row = |child: &Child| {
+        let state = match &child.state {
+            ChildState::Waiting => RowState::Waiting,
+            ChildState::Starting
+            | ChildState::Working
+            | ChildState::Blocked
+            | ChildState::Reading
+            | ChildState::Retrying { .. } => RowState::Working,
+            ChildState::Done { .. } => RowState::Done,
+            ChildState::Failed { .. } | ChildState::Cancelled => RowState::Cancelled,
+        };
+        let name = shorten(child.spec.name.trim(), 60);
+        Row { name: format!("{} {name} · {}", child.number, cards::child_state(child)), state }
+    };
+    let mut links = Vec::new();
+    if let Some(link) = orchestration.parent.as_ref().and_then(|parent| parent.seen.link.clone()) {
+        links.push(("Run".to_owned(), link));
+    }
+    if let Some(pages) = pages {
+        links
+            .push(("Baton".to_owned(), format!("{}/orchestrations/{}", pages.trim_end_matches('/'), orchestration.id)));
+    }
+    links.extend(orchestration.artifacts.values().filter_map(|artifact| match artifact {
+        Artifact::PullRequest { url, .. } => Some((cards::pull_request_label(url), url.clone())),
+        Artifact::Plan { .. } | Artifact::Screenshot { .. } | Artifact::File { .. } | Artifact::Reference { .. } => {
+            None
+        }
+    }));
+    Outline {
+        title: first_line(&orchestration.request.ask.task, 140),
+        state: state(orchestration).to_string(),
+        rows: orchestration.children.iter().map(row).collect(),
+        links,
+        ended: orchestration.is_ended(),
+    }
 }
 
 fn with_buttons(orchestration: &Orchestration, mut message: Message) -> Message {

@@ -32,6 +32,15 @@ pub enum Talk {
         answer: AnswerPath,
         asker: Actor,
     },
+    /// Post the board, or show it as it stands now where it was posted as `id`. Where a platform has
+    /// better forms for it than a message, `outline` holds what they show.
+    Board {
+        id: Option<String>,
+        message: Message,
+        outline: Outline,
+        answer: AnswerPath,
+        asker: Actor,
+    },
     /// Edit the message with this id.
     Edit {
         id: String,
@@ -57,6 +66,34 @@ pub enum Talk {
         answer: AnswerPath,
         choices: Choices,
     },
+}
+
+/// The board without words: what Linear shows as a plan, links and a card.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    pub title: String,
+    /// The state in one line, without markup.
+    pub state: String,
+    /// One for each child.
+    pub rows: Vec<Row>,
+    /// Label and address: the run, Baton's own page, pull requests.
+    pub links: Vec<(String, String)>,
+    pub ended: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub name: String,
+    pub state: RowState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowState {
+    Waiting,
+    Working,
+    Done,
+    /// Failed or stopped.
+    Cancelled,
 }
 
 /// A file for the conversation. Name and title together are unique in the conversation.

@@ -16,6 +16,26 @@ pub struct Message {
     pub blocks: Vec<Block>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
+    #[serde(default)]
+    pub tone: Tone,
+}
+
+/// What a message is in the course of an orchestration. Linear gives each its own kind of activity;
+/// Slack shows them all alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// By the way.
+    #[default]
+    Notice,
+    /// Something was done: a child ended, a pull request was opened.
+    Step,
+    /// People have to answer: a proposal with its buttons, a question.
+    Ask,
+    /// The last word.
+    Final,
+    /// The last word, and it is bad.
+    Failure,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,6 +97,23 @@ pub enum Mark {
     Picture,
 }
 
+/// The words alone, without markup; a moment in UTC.
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for span in &self.0 {
+            match span {
+                Span::Plain(text) | Span::Bold(text) | Span::Code(text) | Span::Link { label: text, .. } => {
+                    f.write_str(text)?;
+                }
+                Span::Person(actor) => f.write_str(actor.name.as_deref().unwrap_or(&actor.id))?,
+                Span::When(at) => write!(f, "{at}")?,
+                Span::Mark(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Text {
     pub fn plain(text: impl Into<String>) -> Self {
         Self(vec![Span::Plain(text.into())])
@@ -128,7 +165,18 @@ impl Text {
 impl Message {
     /// One line of our own words.
     pub fn line(text: impl Into<String>) -> Self {
-        Self { blocks: vec![Block::Line(Text::plain(text))], buttons: Vec::new() }
+        Self::of(vec![Block::Line(Text::plain(text))])
+    }
+
+    #[must_use]
+    pub fn of(blocks: Vec<Block>) -> Self {
+        Self { blocks, ..Self::default() }
+    }
+
+    #[must_use]
+    pub fn tone(mut self, tone: Tone) -> Self {
+        self.tone = tone;
+        self
     }
 
     #[must_use]

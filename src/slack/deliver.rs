@@ -39,7 +39,10 @@ impl Slack {
         let here = Destination { channel: &errand.conversation.place, thread: errand.conversation.thread.as_deref() };
         match &errand.talk {
             Talk::Post { message, answer, asker } => self.say(errand, here, message, answer, asker).await,
-            Talk::Edit { id, message } => {
+            Talk::Board { id: None, message, answer, asker, .. } => {
+                self.say(errand, here, message, answer, asker).await
+            }
+            Talk::Board { id: Some(id), message, .. } | Talk::Edit { id, message } => {
                 self.edit(here.channel, id, &render::without_files(message)).await?;
                 Ok(Carried { message: Some(id.clone()), outcome: None })
             }

@@ -406,7 +406,7 @@ mod tests {
             blocks in prop::collection::vec(block(), 0..70),
             labels in prop::collection::vec(outside(), 0..4),
         ) {
-            let mut given = Message { blocks, buttons: Vec::new() };
+            let mut given = Message::of(blocks);
             for label in labels {
                 given = given.button(Button { label, ..button(Press::RetryChild, "o1/c1") });
             }

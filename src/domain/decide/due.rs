@@ -3,6 +3,7 @@
 use super::Turn;
 use crate::domain::{
     effect::{Effect, Slot, TimerName},
+    message::Tone,
     orchestration::{Ending, Fate, Stage},
     words::cards,
 };
@@ -30,7 +31,7 @@ impl Turn<'_> {
             return;
         }
         self.close_proposal(&Fate::Expired);
-        self.say(cards::lapsed(version, self.now));
+        self.say(cards::lapsed(version, self.now).tone(Tone::Final));
         self.end(Ending::Expired);
     }
 

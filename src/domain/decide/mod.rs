@@ -25,7 +25,7 @@ use super::{
     effect::{Effect, PostKey, Purpose, Slot, TimerChange, TimerName},
     failure::Problem,
     input::{AnswerPath, Input},
-    message::Message,
+    message::{Message, Tone},
     orchestration::{Ending, Fate, Orchestration, Stage},
     proposal::Proposal,
     words::cards,
@@ -150,7 +150,7 @@ impl<'a> Turn<'a> {
     }
 
     fn fail(&mut self, lead: &str, problem: Problem) {
-        self.say(cards::problem(lead, &problem));
+        self.say(cards::problem(lead, &problem).tone(Tone::Failure));
         self.end(Ending::Failed { problem });
     }
 }

@@ -9,6 +9,7 @@ use crate::{
         actor::Actor,
         effect::{Effect, Purpose, Slot, TimerName},
         input::AnswerPath,
+        message::Tone,
         orchestration::{ChildState, Ending, Fate, Stage},
         run::CancelAnswer,
         words::{answers, cards},
@@ -124,7 +125,7 @@ impl Turn<'_> {
             }
             return;
         }
-        self.say(cards::stopped(self.it, &by, parent));
+        self.say(cards::stopped(self.it, &by, parent).tone(Tone::Final));
         let how = if by == baton(&by) {
             Ending::Failed {
                 problem: crate::domain::failure::Problem::new(crate::domain::words::problems::UNAPPROVED_CHILD),

@@ -79,7 +79,7 @@ pub fn refusal(refusal: &Refusal, policy: &Policy, asker: &Actor) -> Message {
             .then(", who asked, to approve. Nothing was changed."),
         Refusal::AlreadyApproved => Text::plain("Your approval is already counted. The policy wants different people."),
     };
-    Message { blocks: vec![Block::Line(text)], buttons: Vec::new() }
+    Message::of(vec![Block::Line(text)])
 }
 
 /// A button of a proposal that decides nothing any more.
@@ -201,10 +201,7 @@ pub fn which(ids: &[(String, String)]) -> Message {
 /// A warning for one person.
 #[must_use]
 pub fn warning(sentence: impl Into<String>) -> Message {
-    Message {
-        blocks: vec![Block::Line(Text::default().mark(Mark::Warning).then(format!(" {}", sentence.into())))],
-        buttons: Vec::new(),
-    }
+    Message::of(vec![Block::Line(Text::default().mark(Mark::Warning).then(format!(" {}", sentence.into())))])
 }
 
 fn name(actor: &Actor) -> String {

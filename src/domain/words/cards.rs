@@ -7,7 +7,7 @@ use crate::{
         board,
         command::Verb,
         failure::Problem,
-        message::{About, Block, Button, ButtonStyle, Mark, Message, Press, Span, Subject, Text},
+        message::{About, Block, Button, ButtonStyle, Mark, Message, Press, Span, Subject, Text, Tone},
         orchestration::{Child, ChildState, Fate, Orchestration, Stage},
         policy::{Approver, Policy},
         proposal::{ChildSpec, Content, Proposal},
@@ -43,6 +43,7 @@ pub fn proposal(orchestration: &Orchestration, proposal: &Proposal) -> Message {
     let button =
         |press, label: &str, style| Button { press, label: label.into(), style, value: about.clone(), confirm: None };
     message
+        .tone(Tone::Ask)
         .button(button(Press::Approve, "Approve", ButtonStyle::Primary))
         .button(button(Press::RequestChanges, "Request changes", ButtonStyle::Plain))
         .button(button(Press::Reject, "Reject", ButtonStyle::Danger))
@@ -88,6 +89,7 @@ pub fn words(text: &str, standing: bool) -> Message {
     Message::default()
         .with(Block::Markdown { text: text.to_owned(), file: "answer.md".into() })
         .with(Block::Note(Text::plain(hint)))
+        .tone(Tone::Ask)
 }
 
 /// A child's words, after somebody talked to it.
@@ -106,7 +108,7 @@ pub fn pull_request(of: &str, url: &str) -> Message {
         .bold(shorten(of, 80))
         .then(" opened ")
         .link(pull_request_label(url), url);
-    Message { blocks: vec![Block::Line(text)], buttons: Vec::new() }
+    Message::of(vec![Block::Line(text)])
 }
 
 #[must_use]
@@ -114,7 +116,8 @@ pub fn child_failed(orchestration: &Orchestration, child: &Child, problem: &Prob
     let about = About { orchestration: orchestration.id.clone(), subject: Subject::Child(child.number) }.to_string();
     let line =
         Text::default().mark(Mark::Failed).then(format!(" Child {} ", child.number)).bold(name(child)).then(" failed.");
-    let mut message = Message::default().with(Block::Line(line)).with(Block::Line(problems::text(problem)));
+    let mut message =
+        Message::default().with(Block::Line(line)).with(Block::Line(problems::text(problem))).tone(Tone::Step);
     let button = |press, label: &str, value: String| Button {
         press,
         label: label.into(),
@@ -134,7 +137,7 @@ pub fn blocked(who: &str, note: Option<&str>, link: Option<&str>) -> Message {
     if let Some(note) = note {
         text = text.then(format!(" It says: “{}”", shorten(&note.replace('\n', " "), 500)));
     }
-    let message = Message { blocks: vec![Block::Line(text)], buttons: Vec::new() };
+    let message = Message::of(vec![Block::Line(text)]);
     match link {
         Some(link) => message.with(Block::Note(Text::plain("Answer it in its session."))).button(Button {
             press: Press::Open,
@@ -191,7 +194,7 @@ pub fn summary(orchestration: &Orchestration, text: Option<&str>) -> Message {
             Text::default().mark(Mark::Warning).then(format!(" Could not be brought here: {names}")),
         ));
     }
-    message.with(Block::Note(Text::plain("Reply here to go on.")))
+    message.with(Block::Note(Text::plain("Reply here to go on."))).tone(Tone::Final)
 }
 
 /// What became of every run that was to be stopped.
@@ -413,14 +416,14 @@ pub fn lapsed(version: u32, at: Timestamp) -> Message {
         .then(format!(" Nobody decided on version {version} until "))
         .when(at)
         .then(", so it lapsed. Reply here to go on.");
-    Message { blocks: vec![Block::Line(text)], buttons: Vec::new() }
+    Message::of(vec![Block::Line(text)])
 }
 
 /// Why a proposal was rejected.
 #[must_use]
 pub fn rejected(by: &Actor, reason: &str) -> Message {
     let text = Text::default().mark(Mark::Stopped).then(" ").person(by).then(" rejected it:");
-    Message { blocks: vec![Block::Line(text), Block::Quote(shorten(reason, 2000))], buttons: Vec::new() }
+    Message::of(vec![Block::Line(text), Block::Quote(shorten(reason, 2000))])
 }
 
 /// Replies that nobody will hear any more.
@@ -432,10 +435,7 @@ pub fn unheard() -> Message {
 /// Something that could not be brought here, after the last message named the rest.
 #[must_use]
 pub fn missing(name: &str) -> Message {
-    Message {
-        blocks: vec![Block::Line(
-            Text::default().mark(Mark::Warning).then(format!(" Could not be brought here: {}", shorten(name, 200))),
-        )],
-        buttons: Vec::new(),
-    }
+    Message::of(vec![Block::Line(
+        Text::default().mark(Mark::Warning).then(format!(" Could not be brought here: {}", shorten(name, 200))),
+    )])
 }
