@@ -4,5 +4,6 @@
 mod door;
 mod happy;
 mod story;
+mod ways_in;
 
 pub use story::Story;
