@@ -117,8 +117,14 @@ impl Carrier<'_> {
         effect: &Effect,
         orchestration: Option<&Orchestration>,
     ) -> Result<Option<(Conversation, Talk)>, Failure> {
-        let conversation =
-            orchestration.map_or(&self.parcel.conversation, |orchestration| &orchestration.conversation).clone();
+        let about = orchestration.map_or(&self.parcel.conversation, |orchestration| &orchestration.conversation);
+        let conversation = match effect {
+            // One person is answered where they are.
+            Effect::SayPrivately { answer, .. } | Effect::OpenForm { answer, .. } => {
+                answer.at.as_ref().unwrap_or(about)
+            }
+            _ => about,
+        };
         let post = |message: Message, answer| {
             let asker = orchestration?.request.by.clone();
             Some(Talk::Post { message, answer, asker })
@@ -170,7 +176,7 @@ impl Carrier<'_> {
             | Effect::ReadRun { .. }
             | Effect::LookInto { .. } => None,
         };
-        Ok(talk.map(|talk| (conversation, talk)))
+        Ok(talk.map(|talk| (conversation.clone(), talk)))
     }
 
     async fn errand(&self, conversation: Conversation, talk: Talk) -> Result<Option<Outcome>, Failure> {

@@ -6,5 +6,6 @@ mod deciding;
 mod door;
 mod happy;
 mod story;
+mod ways_in;
 
 pub use story::Story;
