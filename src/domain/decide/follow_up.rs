@@ -36,10 +36,13 @@ impl Turn<'_> {
         self.act(Effect::FollowUp { slot, run, text, mode, purpose, message });
     }
 
-    /// Another follow-up is under way, or the parent is making the proposal.
+    /// Another follow-up is under way, or the parent is making the proposal. A child that is at work
+    /// may be told more.
     fn is_busy(&self, slot: Slot) -> bool {
         match slot {
-            Slot::Child(number) => self.it.child(number).is_some_and(|child| child.told.is_some()),
+            Slot::Child(number) => self.it.child(number).is_some_and(|child| {
+                child.told.is_some_and(|told| !told.taken || told.is_unheard() && child.seen.state.is_at_rest())
+            }),
             Slot::Parent => self.it.parent.as_ref().is_some_and(|parent| {
                 let proposes = matches!(self.it.stage, Stage::Planning { .. }) && parent.mode != Mode::Normal;
                 parent.told.is_some() || parent.reading || (proposes && parent.seen.state.is_working())
@@ -87,6 +90,7 @@ impl Turn<'_> {
         if let Some(message) = message {
             self.act(Effect::React { message, reaction: Reaction::Taken });
         }
+        self.flush(slot);
     }
 
     /// The run takes nothing now: it is told when it rests.

@@ -118,6 +118,9 @@ impl Turn<'_> {
         if unmoved {
             return;
         }
+        if report.state.is_working() {
+            self.flush(Slot::Child(number));
+        }
         if read {
             self.act(Effect::ReadRun { slot: Slot::Child(number), run });
             return;

@@ -4,6 +4,7 @@
 mod door;
 mod happy;
 mod story;
+mod talking;
 mod ways_in;
 
 pub use story::Story;
