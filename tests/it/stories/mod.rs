@@ -1,8 +1,11 @@
 //! Stories: the real router, store and workers on a manual clock, with the simulated platforms over
 //! real HTTP on loopback. A story says what people do and what they then see.
 
+mod children_run;
+mod deciding;
 mod door;
 mod happy;
+mod saying;
 mod story;
 mod talking;
 mod ways_in;
