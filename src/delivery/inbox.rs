@@ -124,6 +124,10 @@ impl Acting<'_> {
             (Deed::Slash { verb, text }, _) => self.command(from, parse::slash(verb, &text), None).await,
             (Deed::Mention { text, message } | Deed::Direct { text, message }, Some(id)) => {
                 match parse::mention(&text) {
+                    // Not about what stands here.
+                    Some(command @ (Command::List | Command::Status(Some(_)) | Command::Stop(Some(_)))) => {
+                        self.command(from, command, None).await
+                    }
                     Some(command) => self.input(&id, asked(&from, command, Some(message))).await,
                     None => self.input(&id, reply(from, text, message, false)).await,
                 }

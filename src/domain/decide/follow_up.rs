@@ -45,6 +45,7 @@ impl Turn<'_> {
     }
 
     /// Another follow-up is under way, what it says is still to be heard, or it is about to be started.
+    /// A child that is at work may be told more.
     fn is_busy(&self, slot: Slot) -> bool {
         match slot {
             Slot::Child(number) => self.it.child(number).is_some_and(|child| match child.state {
@@ -53,7 +54,9 @@ impl Turn<'_> {
                 | ChildState::Blocked
                 | ChildState::Done { .. }
                 | ChildState::Failed { .. }
-                | ChildState::Cancelled => child.told.is_some(),
+                | ChildState::Cancelled => {
+                    child.told.is_some_and(|told| !told.taken || child.seen.state.is_at_rest())
+                }
             }),
             Slot::Parent => self.it.parent.as_ref().is_some_and(|parent| {
                 let proposes = matches!(self.it.stage, Stage::Planning { .. }) && parent.mode != Mode::Normal;
@@ -108,6 +111,7 @@ impl Turn<'_> {
         if let Some(message) = message {
             self.act(Effect::React { message, reaction: Reaction::Taken });
         }
+        self.flush(slot);
     }
 
     /// The run takes nothing now: it is told when it rests.

@@ -118,6 +118,9 @@ impl Turn<'_> {
         } else if child.state != ChildState::Reading {
             self.child_moved(number, &before);
         }
+        if report.state.is_working() {
+            self.flush(Slot::Child(number));
+        }
     }
 
     /// Acts on what a child's run shows now, and did not `before`.

@@ -55,7 +55,9 @@ impl Turn<'_> {
 
     fn reply_to_parent(&mut self, said: String, words: &str, message: String) {
         let started = self.it.parent.as_ref().is_some_and(|parent| parent.run.is_some());
-        let on_its_way = self.it.parent.is_some() && !self.it.is_ended();
+        // Nothing starts before the board is up.
+        let on_its_way = self.it.parent.is_some() || !self.it.posts.contains_key(&PostKey::board());
+        let on_its_way = on_its_way && !self.it.is_ended();
         let mode = match self.it.stage {
             Stage::Running | Stage::Summarising { .. } => Mode::Normal,
             _ => self.it.request.verb.mode(),

@@ -5,7 +5,9 @@ mod children_run;
 mod deciding;
 mod door;
 mod happy;
+mod saying;
 mod story;
+mod talking;
 mod ways_in;
 
 pub use story::Story;
