@@ -170,6 +170,11 @@ impl Workers {
         }
     }
 
+    /// Asks Oz for what the form's pickers offer; [`Workers::run`] does so by itself.
+    pub async fn refresh_choices(&self) -> Result<()> {
+        choices::run_once(&self.core).await.map(drop)
+    }
+
     /// Works until `stop`; then finishes what is under way. `beat` is told which worker is alive.
     pub async fn run(self, stop: CancellationToken, beat: impl Fn(&'static str) + Send + Sync + 'static) {
         let beat: Arc<dyn Fn(&'static str) + Send + Sync> = Arc::new(beat);

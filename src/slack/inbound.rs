@@ -53,6 +53,18 @@ pub fn read(kind: &str, body: &str, us: &Identity) -> Event {
     event.unwrap_or_else(Event::Ignored)
 }
 
+/// What follows a slash command of ours.
+#[must_use]
+pub fn slash(payload: &Value) -> Option<(Verb, String)> {
+    let verb = match text_at(payload, "/command")? {
+        "/orchestrate" => Verb::Orchestrate,
+        "/plan" => Verb::Plan,
+        "/oz" => Verb::Run,
+        _ => return None,
+    };
+    Some((verb, to_plain(text_at(payload, "/text").unwrap_or_default()).trim().to_owned()))
+}
+
 /// What a message says: its text, or else what its blocks and attachments say.
 #[must_use]
 pub fn words(message: &Value) -> String {
@@ -76,13 +88,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn command(&self) -> Read {
-        let verb = match self.text("/command") {
-            Some("/orchestrate") => Verb::Orchestrate,
-            Some("/plan") => Verb::Plan,
-            Some("/oz") => Verb::Run,
-            _ => return Err("unknown command"),
-        };
-        let text = to_plain(self.text("/text").unwrap_or_default()).trim().to_owned();
+        let (verb, text) = slash(self.payload).ok_or("unknown command")?;
         let actor = self.actor("/user_id", &["/user_name"])?;
         let conversation = self.conversation(self.text("/channel_id").ok_or("a command without a channel")?, None);
         Ok(self.act(actor, conversation, Deed::Slash { verb, text }))
@@ -104,6 +110,8 @@ impl Reader<'_> {
         // What only one person sees can be neither found nor edited.
         let message = self.first(&["/container/message_ts", "/message/ts"]).filter(|_| !is_ephemeral);
         let thread = self.first(&["/message/thread_ts", "/container/thread_ts"]);
+        // A root is seen, and answered, in the channel.
+        let thread = thread.filter(|thread| message != Some(thread));
         let channel = self.first(&["/channel/id", "/container/channel_id"]).unwrap_or_default();
         let deed = Deed::Pressed { press, about, message: message.map(str::to_owned) };
         Ok(self.act(self.clicker()?, self.conversation(channel, thread), deed))
@@ -176,7 +184,8 @@ impl Reader<'_> {
     fn correction(&self) -> Read {
         let (actor, message) = self.author("/event/message")?;
         let channel = self.text("/event/channel").ok_or("a message without a channel")?;
-        let conversation = self.conversation(channel, self.text("/event/message/thread_ts"));
+        // Before the first reply a root does not say that it is one.
+        let conversation = self.conversation(channel, self.text("/event/message/thread_ts").or(Some(&message)));
         let text = self.words_to_us("/event/message");
         if text.is_empty() {
             return Err("a message without words");
@@ -233,6 +242,8 @@ impl Reader<'_> {
         let answer = AnswerPath {
             trigger: self.text("/trigger_id").map(str::to_owned),
             url: self.first(&["/response_url", "/response_urls/0/response_url"]).map(str::to_owned),
+            // A form is in no channel.
+            at: Some(conversation.clone()).filter(|at| !at.place.is_empty()),
         };
         Event::Act(Box::new(Act { actor, conversation, deed, answer }))
     }

@@ -11,7 +11,7 @@ use baton::{
     domain::route::Routes,
     simulator::{
         World,
-        slack::{BOT_TOKEN, Message, SIGNING_SECRET},
+        slack::{APP_ID, BOT_TOKEN, Message, SIGNING_SECRET, TEAM, sign},
     },
     storage::{Store, inbox, outbox},
     time::{Clock, Timestamp},
@@ -22,8 +22,13 @@ use tower::ServiceExt as _;
 use crate::databases::Db;
 
 pub const ENG: &str = "C0ENG";
+pub const OPS: &str = "C0OPS";
 pub const ADA: &str = "U0ADA";
 pub const GRACE: &str = "U0GRACE";
+pub const LINUS: &str = "U0LINUS";
+
+/// Slack's secret is always being rotated here: Baton takes the next one beside the present one.
+pub const NEXT_SECRET: &str = "the0secret0after0this0one0000000";
 
 /// Nothing may go on for more rounds than this without the clock moving.
 const MOST_ROUNDS: usize = 400;
@@ -35,7 +40,9 @@ pub struct Story {
     pub clock: Clock,
     pub store: Store,
     pub routes: Routes,
-    address: String,
+    /// The channel that the story happens in: #engineering, unless it says so.
+    pub place: &'static str,
+    pub address: String,
     db: Db,
     app: Option<App>,
     /// The router of the Baton that runs now: a restart replaces it under the same address.
@@ -62,7 +69,7 @@ impl Story {
         let served = world.router(&address, &address).fallback(baton);
         tokio::spawn(async move { axum::serve(listener, served).await });
         let store = db.open().await;
-        let mut story = Self { world, clock, store, routes, address, db, app: None, router };
+        let mut story = Self { world, clock, store, routes, place: ENG, address, db, app: None, router };
         story.start();
         story
     }
@@ -76,7 +83,7 @@ impl Story {
             slack: SlackSetup {
                 api_url: World::slack_api(&self.address).parse().unwrap(),
                 bot_token: BOT_TOKEN.into(),
-                signing_secrets: vec![SIGNING_SECRET.into()],
+                signing_secrets: vec![NEXT_SECRET.into(), SIGNING_SECRET.into()],
             },
             oz: OzSetup {
                 base_url: World::oz_api(&self.address).parse().unwrap(),
@@ -139,9 +146,14 @@ impl Story {
         panic!("never saw {text:?}:\n{}", self.thread_text());
     }
 
-    /// Somebody types a slash command into #engineering.
+    /// Baton asks Oz for the environments and models that the form offers.
+    pub async fn refresh_choices(&self) {
+        self.app.as_ref().unwrap().workers.refresh_choices().await.unwrap();
+    }
+
+    /// Somebody types a slash command into the channel.
     pub async fn command(&self, user: &str, command: &str, text: &str) {
-        let answer = self.world.slack.command(user, ENG, command, text).await;
+        let answer = self.world.slack.command(user, self.place, command, text).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         self.settle().await;
     }
@@ -150,10 +162,17 @@ impl Story {
         self.command(ADA, "/orchestrate", text).await;
     }
 
+    /// Somebody writes into the channel, beside all threads.
+    pub async fn say(&self, user: &str, text: &str) -> String {
+        let ts = self.world.slack.say(user, self.place, None, text).await;
+        self.settle().await;
+        ts
+    }
+
     /// Somebody replies in the thread of the newest board.
     pub async fn reply(&self, user: &str, text: &str) -> String {
         let root = self.root();
-        let ts = self.world.slack.say(user, ENG, Some(&root), text).await;
+        let ts = self.world.slack.say(user, self.place, Some(&root), text).await;
         self.settle().await;
         ts
     }
@@ -165,9 +184,49 @@ impl Story {
         self.settle().await;
     }
 
+    /// Where the newest link button with this label leads.
+    pub fn link(&self, label: &str) -> String {
+        let messages = self.world.slack.messages(self.place);
+        let elements =
+            messages.iter().flat_map(|message| &message.blocks).filter_map(|block| block["elements"].as_array());
+        let button = elements.flatten().filter(|element| element["text"]["text"] == label).last().unwrap();
+        button["url"].as_str().unwrap().to_owned()
+    }
+
+    /// Presses a button of a message as it was shown once: somebody's screen is not up to date.
+    pub async fn press_as_it_was(&self, user: &str, message: &Message, action: &str) {
+        let button = button_of(message, action);
+        let payload = serde_json::json!({
+            "type": "block_actions", "team": { "id": TEAM }, "user": { "id": user }, "api_app_id": APP_ID,
+            "channel": { "id": self.place }, "trigger_id": format!("stale.{action}"),
+            "container": { "type": "message", "message_ts": message.ts, "channel_id": self.place },
+            "message": { "ts": message.ts, "thread_ts": message.thread_ts },
+            "actions": [{ "type": "button", "action_id": action, "block_id": "b", "value": button["value"] }],
+        });
+        let body =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
+        let now = self.clock.now().as_secs().to_string();
+        let signature = sign(SIGNING_SECRET, &now, body.as_bytes());
+        let headers = [("X-Slack-Request-Timestamp", now.as_str()), ("X-Slack-Signature", signature.as_str())];
+        let answer = self.world.slack.raw("/slack/interactivity", body, &headers).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        self.settle().await;
+    }
+
+    /// Fills the first field of the form that is open to this person, and sends it.
+    pub async fn fill_form(&self, user: &str, text: &str) {
+        let views = self.world.slack.views(user);
+        let view = views.last().unwrap_or_else(|| panic!("no form is open:\n{}", self.thread_text()));
+        let blocks = view["blocks"].as_array().unwrap();
+        let field = blocks.iter().find(|block| block["type"] == "input").unwrap()["block_id"].as_str().unwrap();
+        let values = serde_json::json!({ field: text });
+        self.world.slack.submit(user, view["id"].as_str().unwrap(), &values).await.unwrap();
+        self.settle().await;
+    }
+
     /// The newest message with this button.
     pub fn message_with(&self, action: &str) -> Message {
-        let messages = self.world.slack.messages(ENG);
+        let messages = self.world.slack.messages(self.place);
         let found =
             messages.into_iter().rev().find(|message| serde_json::to_string(&message.blocks).unwrap().contains(action));
         found.unwrap_or_else(|| panic!("no button {action}:\n{}", self.thread_text()))
@@ -175,7 +234,7 @@ impl Story {
 
     /// The board, or the message that it stands under.
     pub fn root(&self) -> String {
-        let messages = self.world.slack.messages(ENG);
+        let messages = self.world.slack.messages(self.place);
         messages
             .iter()
             .rev()
@@ -189,9 +248,9 @@ impl Story {
         self.world.slack.shown(&self.message_with("baton."))
     }
 
-    /// Everything in #engineering as text.
+    /// Everything in the channel as text.
     pub fn thread_text(&self) -> String {
-        self.world.slack.transcript(ENG)
+        self.world.slack.transcript(self.place)
     }
 
     /// What Baton told this person alone, newest last.
@@ -204,9 +263,21 @@ impl Story {
         self.world.oz.runs().into_iter().map(|run| (run.title, run.state.as_str())).collect()
     }
 
+    /// How many events are stored and not decided yet.
+    pub async fn undecided(&self) -> u64 {
+        inbox::counts(&self.store).await.unwrap().undecided
+    }
+
     /// Nothing is left over: no event undecided, no delivery waiting or parked, nobody pinged, no
     /// limit nearly broken.
     pub async fn end(self) {
+        // What is still on its way arrives first.
+        for _ in 0..60 {
+            if outbox::pending(&self.store, 1).await.unwrap().is_empty() {
+                break;
+            }
+            self.wait(STEP).await;
+        }
         let counts = inbox::counts(&self.store).await.unwrap();
         assert_eq!((counts.undecided, counts.parked), (0, 0), "events left over");
         let pending = outbox::pending(&self.store, 10).await.unwrap();
@@ -216,4 +287,9 @@ impl Story {
         assert_eq!(self.world.slack.pings(), Vec::<String>::new());
         assert_eq!(self.world.slack.warnings(), Vec::<String>::new());
     }
+}
+
+fn button_of(message: &Message, action: &str) -> serde_json::Value {
+    let elements = message.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
+    elements.filter(|element| element["action_id"] == action).last().unwrap().clone()
 }
