@@ -13,6 +13,7 @@ mod choices;
 mod follow;
 mod inbox;
 mod lanes;
+mod lead;
 mod outbox;
 mod retention;
 mod retry;
@@ -48,7 +49,28 @@ use crate::{
 
 use work::Wake;
 
-type Result<T, E = StoreError> = std::result::Result<T, E>;
+type Result<T, E = Trouble> = std::result::Result<T, E>;
+
+/// Why a piece of work was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A mistake of ours. It will happen again, so whatever it is about has to be put aside.
+    #[error("it panicked")]
+    Panicked,
+}
+
+impl Trouble {
+    /// The same work may succeed when it is done again.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            Self::Panicked => false,
+        }
+    }
+}
 
 /// What every worker works with.
 #[derive(Debug)]
@@ -185,5 +207,6 @@ impl Workers {
             work::until(&core.clock, &stop, "choices", rarely, &beat, || choices::run_once(&core)),
             work::until(&core.clock, &stop, "retention", rarely, &beat, || retention::run_once(&core)),
         );
+        lead::resign(&core).await;
     }
 }

@@ -195,6 +195,7 @@ impl Oz {
             plan: self.plan(&report.artifacts).await?,
             artifacts: report.artifacts,
             state: Some(report.state),
+            credits: report.credits,
             session_link: report.session_link,
             steps: conversation.as_ref().map(Conversation::did).unwrap_or_default(),
         })

@@ -32,6 +32,7 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM outbox AS same WHERE same.id = $1)";
     // What stands before something urgent is as urgent.
     HURRY = "UPDATE outbox SET urgent = TRUE WHERE lane = $1 AND state = 'waiting' AND NOT urgent";
+    LINE_UP = "SELECT " our_turn_to_claim;
     CLAIM = "WITH heads AS MATERIALIZED (
             SELECT head.seq FROM outbox AS head
             WHERE head.state = 'waiting' AND head.due_at_ms <= $1
@@ -195,6 +196,11 @@ pub async fn add(tx: &mut Tx, new: &NewDelivery, now: Timestamp) -> Result<Added
     }
     tx.wake(Topic::Outbox);
     Ok(added)
+}
+
+/// Waits until nobody else claims, for the rest of the transaction: for whoever takes paces with it.
+pub async fn line_up(tx: &mut Tx) -> Result<()> {
+    tx.rows(LINE_UP, args![]).await.map(drop)
 }
 
 /// The heads of lanes that are due and that nobody holds, at most `limit`: urgent lanes first, then

@@ -1,7 +1,9 @@
 //! Stories: the real router, store and workers on a manual clock, with the simulated platforms over
 //! real HTTP on loopback. A story says what people do and what they then see.
 
+mod crashes;
 mod happy;
+mod kill;
 mod story;
 
 pub use story::Story;

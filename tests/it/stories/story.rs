@@ -1,16 +1,21 @@
 //! The stage of a story: one world, one Baton, one clock that stands still until the story moves it.
 
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use axum::{Router, extract::Request, response::IntoResponse as _};
+use axum::{
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
 use baton::{
     app::{App, OzSetup, Setup, SlackSetup},
     domain::route::Routes,
     simulator::{
         World,
+        http::broken_response,
         slack::{BOT_TOKEN, Message, SIGNING_SECRET},
     },
     storage::{Store, inbox, outbox},
@@ -19,6 +24,7 @@ use baton::{
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
+use super::kill::Kill;
 use crate::databases::Db;
 
 pub const ENG: &str = "C0ENG";
@@ -33,13 +39,15 @@ const STEP: Duration = Duration::from_millis(500);
 pub struct Story {
     pub world: World,
     pub clock: Clock,
+    /// For looking at what Baton wrote; Baton has its own.
     pub store: Store,
     pub routes: Routes,
+    /// When Baton dies; never, unless a story says so.
+    pub kill: Kill,
     address: String,
     db: Db,
-    app: Option<App>,
-    /// The router of the Baton that runs now: a restart replaces it under the same address.
-    router: Arc<Mutex<Router>>,
+    /// The Baton that runs now: a restart replaces it under the same address.
+    app: Arc<Mutex<Option<Arc<App>>>>,
 }
 
 impl Story {
@@ -53,24 +61,20 @@ impl Story {
         let world = World::new(&clock);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let router = Arc::new(Mutex::new(Router::new()));
-        let current = Arc::clone(&router);
-        let baton = move |request: Request| {
-            let router = current.lock().unwrap().clone();
-            async move { router.oneshot(request).await.into_response() }
-        };
-        let served = world.router(&address, &address).fallback(baton);
+        let app: Arc<Mutex<Option<Arc<App>>>> = Arc::default();
+        let kill = Kill::new(&world.faults);
+        let served = world.router(&address, &address).fallback(door(Arc::clone(&app), kill.clone()));
         tokio::spawn(async move { axum::serve(listener, served).await });
         let store = db.open().await;
-        let mut story = Self { world, clock, store, routes, address, db, app: None, router };
-        story.start();
+        let story = Self { world, clock, store, routes, kill, address, db, app };
+        *story.app.lock().unwrap() = Some(Arc::new(story.another_baton().await));
         story
     }
 
-    /// Starts Baton over the story's database.
-    fn start(&mut self) {
-        let app = App::new(Setup {
-            store: self.store.clone(),
+    /// Puts a Baton together over the story's database, with connections of its own.
+    pub async fn another_baton(&self) -> App {
+        App::new(Setup {
+            store: self.db.open().await,
             clock: self.clock.clone(),
             routes: self.routes.clone(),
             slack: SlackSetup {
@@ -86,35 +90,44 @@ impl Story {
             pages: None,
             admin_token: None,
         })
-        .unwrap();
-        *self.router.lock().unwrap() = app.router.clone();
-        self.app = Some(app);
+        .unwrap()
     }
 
     /// Baton dies, whatever it was doing, and starts again after its leases have ended.
     pub async fn restart(&mut self) {
-        self.app = None;
-        *self.router.lock().unwrap() = Router::new();
-        self.store.close().await;
-        self.store = self.db.open().await;
+        self.rise().await;
+    }
+
+    /// Nothing of the Baton that was is left but what it had committed.
+    async fn rise(&self) {
+        *self.app.lock().unwrap() = None;
         self.clock.advance(Duration::from_mins(4));
-        self.start();
+        let app = Arc::new(self.another_baton().await);
+        self.kill.rise();
+        *self.app.lock().unwrap() = Some(app);
     }
 
     /// Lets everything happen that happens without time passing.
     pub async fn settle(&self) {
-        let workers = &self.app.as_ref().unwrap().workers;
         for _ in 0..MOST_ROUNDS {
-            let mut did = self.world.slack.deliver_outgoing().await.len();
-            did += workers.inbox.run_once().await.unwrap().did;
-            did += workers.outbox.run_once().await.unwrap().did;
-            did += workers.timers.run_once().await.unwrap().did;
-            did += workers.follow.run_once().await.unwrap().did;
-            if did == 0 {
-                return;
+            let delivered = self.world.slack.deliver_outgoing().await.len();
+            match self.kill.until_killed(self.round()).await {
+                Some(0) if delivered == 0 => return,
+                Some(_) => {}
+                None => self.rise().await,
             }
         }
         panic!("still busy after {MOST_ROUNDS} rounds:\n{}", self.thread_text());
+    }
+
+    /// One round of every worker.
+    async fn round(&self) -> usize {
+        let app = self.app.lock().unwrap().clone().unwrap();
+        let workers = &app.workers;
+        let mut did = workers.inbox.run_once().await.unwrap().did;
+        did += workers.outbox.run_once().await.unwrap().did;
+        did += workers.timers.run_once().await.unwrap().did;
+        did + workers.follow.run_once().await.unwrap().did
     }
 
     /// Time passes in small steps, and everything happens that comes due.
@@ -142,7 +155,7 @@ impl Story {
     /// Somebody types a slash command into #engineering.
     pub async fn command(&self, user: &str, command: &str, text: &str) {
         let answer = self.world.slack.command(user, ENG, command, text).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(answer.status == 200 || self.kill.is_dead(), "{}", answer.body);
         self.settle().await;
     }
 
@@ -171,6 +184,11 @@ impl Story {
         let found =
             messages.into_iter().rev().find(|message| serde_json::to_string(&message.blocks).unwrap().contains(action));
         found.unwrap_or_else(|| panic!("no button {action}:\n{}", self.thread_text()))
+    }
+
+    /// Where Baton and the platforms are reached: `http://127.0.0.1:4711`.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The board, or the message that it stands under.
@@ -215,5 +233,21 @@ impl Story {
         assert!(parked.is_empty(), "deliveries parked: {parked:#?}");
         assert_eq!(self.world.slack.pings(), Vec::<String>::new());
         assert_eq!(self.world.slack.warnings(), Vec::<String>::new());
+    }
+}
+
+/// Where webhooks reach the Baton that runs now. One that dies answers nothing any more.
+fn door(
+    app: Arc<Mutex<Option<Arc<App>>>>,
+    kill: Kill,
+) -> impl Fn(Request) -> Pin<Box<dyn Future<Output = Response> + Send>> + Clone + Send + Sync + 'static {
+    move |request| {
+        let router = app.lock().unwrap().as_ref().filter(|_| !kill.is_dead()).map(|app| app.router.clone());
+        let kill = kill.clone();
+        Box::pin(async move {
+            let Some(router) = router else { return broken_response() };
+            let answer = router.oneshot(request).await.into_response();
+            if kill.is_dead() { broken_response() } else { answer }
+        })
     }
 }
