@@ -9,8 +9,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// Slack's `trigger_id` lives three seconds.
-const FORM: Duration = Duration::from_secs(3);
 /// A private answer is of no use later; Slack's `response_url` lives as long.
 const PRIVATE: Duration = Duration::from_mins(30);
 const REACTION: Duration = Duration::from_mins(30);
@@ -48,7 +46,8 @@ pub(super) fn place(
         Effect::ShowBoard => (format!("board:{owner}"), false, None),
         Effect::SayPrivately { .. } => (alone, true, Some(PRIVATE)),
         Effect::React { .. } => (alone, false, Some(REACTION)),
-        Effect::OpenForm { .. } => (alone, true, Some(FORM)),
+        // Whether its trigger still lives is for the platform to say, and the person is told then.
+        Effect::OpenForm { .. } => (alone, true, None),
     };
     let coalesce = matches!(effect, Effect::ShowBoard).then(|| lane.clone());
     Place { lane, kind: kind(effect), coalesce, urgent, expires_at: life.map(|life| now + life) }

@@ -47,7 +47,7 @@ use crate::{
     time::Clock,
 };
 
-use work::Wake;
+use work::{Round, Wake};
 
 type Result<T, E = Trouble> = std::result::Result<T, E>;
 
@@ -190,6 +190,11 @@ impl Workers {
             follow: Follow::new(Arc::clone(core), poll_interval),
             core: Arc::clone(core),
         }
+    }
+
+    /// Asks Oz for what the form's pickers offer, when it is time; [`Workers::run`] does so by itself.
+    pub async fn refresh_choices(&self) -> Result<Round> {
+        choices::run_once(&self.core).await
     }
 
     /// Works until `stop`; then finishes what is under way. `beat` is told which worker is alive.

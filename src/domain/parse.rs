@@ -17,14 +17,12 @@ const OPTIONS: [&str; 8] = ["env", "model", "harness", "host", "parallel", "max"
 #[must_use]
 pub fn slash(verb: Verb, text: &str) -> Command {
     let text = text.trim();
-    if let Some(command) = only_word(text) {
-        return command;
-    }
     match verb {
         Verb::Run if text.is_empty() => Command::Help,
-        Verb::Run => verbs(text).unwrap_or_else(|| start(verb, text)),
         Verb::Orchestrate | Verb::Plan if text.is_empty() => Command::Blank(verb),
-        Verb::Orchestrate | Verb::Plan => start(verb, text),
+        Verb::Run | Verb::Orchestrate | Verb::Plan => {
+            only_word(text).or_else(|| verbs(text)).unwrap_or_else(|| start(verb, text))
+        }
     }
 }
 
@@ -102,7 +100,7 @@ fn only_word(text: &str) -> Option<Command> {
     matches!(text.to_lowercase().as_str(), "help" | "?" | "--help").then_some(Command::Help)
 }
 
-/// The verbs that `/oz` and a mention share. A verb counts only when what follows fits it, so that
+/// The verbs that commands and mentions share. A verb counts only when what follows fits it, so that
 /// "stop using tabs" is a task and not a command.
 fn verbs(text: &str) -> Option<Command> {
     let mut words = text.split_whitespace();
@@ -279,7 +277,8 @@ mod tests {
         assert_eq!(slash(Verb::Run, "status"), Command::Status(None));
         assert_eq!(slash(Verb::Run, "cancel o1a2b3c4d5e"), Command::Stop(Some("o1a2b3c4d5e".into())));
         assert!(matches!(slash(Verb::Run, "stop using tabs"), Command::Start(Verb::Run, _)));
-        assert!(matches!(slash(Verb::Orchestrate, "status"), Command::Start(Verb::Orchestrate, _)));
+        assert!(matches!(slash(Verb::Orchestrate, "status of the build"), Command::Start(Verb::Orchestrate, _)));
+        assert_eq!(slash(Verb::Orchestrate, "status"), Command::Status(None), "nobody means that as a task");
         assert_eq!(slash(Verb::Orchestrate, "  "), Command::Blank(Verb::Orchestrate));
         assert_eq!(slash(Verb::Run, ""), Command::Help);
         assert_eq!(mention("Stop"), Some(Command::Stop(None)));

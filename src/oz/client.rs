@@ -15,6 +15,7 @@ use super::{
     download::{self, Download},
     exchange::{self, Exchange},
     links,
+    timeline::Timeline,
     trouble::Trouble,
     wire::{self, NewFollowUp, NewRun},
 };
@@ -189,6 +190,10 @@ impl Oz {
     pub async fn read(&self, run: &RunId) -> Result<Reading, Failure> {
         let report = self.get(run).await?;
         let conversation = self.conversation(run).await?;
+        let steps = match &conversation {
+            Some(conversation) => conversation.did(),
+            None => self.timeline(run).await?.milestones(),
+        };
         Ok(Reading {
             last_words: conversation.as_ref().and_then(Conversation::last_words),
             turns: conversation.as_ref().map(Conversation::turns),
@@ -197,7 +202,7 @@ impl Oz {
             state: Some(report.state),
             credits: report.credits,
             session_link: report.session_link,
-            steps: conversation.as_ref().map(Conversation::did).unwrap_or_default(),
+            steps,
         })
     }
 
@@ -281,6 +286,16 @@ impl Oz {
             Ok(conversation) => Ok(Some(conversation)),
             Err(Trouble::TooLarge) => Ok(None),
             Err(trouble) if matches!(trouble.status(), Some(400 | 404 | 422)) => Ok(None),
+            Err(trouble) => Err(trouble.reading()),
+        }
+    }
+
+    /// Empty where Oz has none: it came late to the API.
+    async fn timeline(&self, run: &RunId) -> Result<Timeline, Failure> {
+        match self.exchange.get(&["agent", "runs", run.as_str(), "timeline"], &[]).await {
+            Ok(timeline) => Ok(timeline),
+            Err(Trouble::TooLarge) => Ok(Timeline::default()),
+            Err(trouble) if matches!(trouble.status(), Some(400 | 403 | 404 | 422)) => Ok(Timeline::default()),
             Err(trouble) => Err(trouble.reading()),
         }
     }

@@ -12,6 +12,7 @@ mod exchange;
 mod lenient;
 pub mod limits;
 mod links;
+mod timeline;
 mod trouble;
 mod wire;
 

@@ -53,6 +53,18 @@ pub fn read(kind: &str, body: &str, us: &Identity) -> Event {
     event.unwrap_or_else(Event::Ignored)
 }
 
+/// What follows a slash command of ours.
+#[must_use]
+pub fn slash(payload: &Value) -> Option<(Verb, String)> {
+    let verb = match text_at(payload, "/command")? {
+        "/orchestrate" => Verb::Orchestrate,
+        "/plan" => Verb::Plan,
+        "/oz" => Verb::Run,
+        _ => return None,
+    };
+    Some((verb, to_plain(text_at(payload, "/text").unwrap_or_default()).trim().to_owned()))
+}
+
 /// What a message says: its text, or else what its blocks and attachments say.
 #[must_use]
 pub fn words(message: &Value) -> String {
@@ -76,13 +88,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn command(&self) -> Read {
-        let verb = match self.text("/command") {
-            Some("/orchestrate") => Verb::Orchestrate,
-            Some("/plan") => Verb::Plan,
-            Some("/oz") => Verb::Run,
-            _ => return Err("unknown command"),
-        };
-        let text = to_plain(self.text("/text").unwrap_or_default()).trim().to_owned();
+        let (verb, text) = slash(self.payload).ok_or("unknown command")?;
         let actor = self.actor("/user_id", &["/user_name"])?;
         let conversation = self.conversation(self.text("/channel_id").ok_or("a command without a channel")?, None);
         Ok(self.act(actor, conversation, Deed::Slash { verb, text }))
@@ -176,7 +182,8 @@ impl Reader<'_> {
     fn correction(&self) -> Read {
         let (actor, message) = self.author("/event/message")?;
         let channel = self.text("/event/channel").ok_or("a message without a channel")?;
-        let conversation = self.conversation(channel, self.text("/event/message/thread_ts"));
+        // Before the first reply a root does not say that it is one.
+        let conversation = self.conversation(channel, self.text("/event/message/thread_ts").or(Some(&message)));
         let text = self.words_to_us("/event/message");
         if text.is_empty() {
             return Err("a message without words");

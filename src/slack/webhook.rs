@@ -21,9 +21,11 @@ use url::form_urlencoded;
 
 use super::{
     envelope::{self, Kind, text_at},
+    inbound,
     signature::{self, Unbelieved},
 };
 use crate::{
+    domain::{command::Command, parse},
     ids::{EventId, short_hash},
     storage::ingest::{Ingest, NewEvent, Stored},
     time::{Clock, Timestamp},
@@ -36,9 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What is over the limit is read for this long and thrown away, so that a sender that writes
 /// before it reads gets to see the 413.
 const PARTING: Duration = Duration::from_secs(1);
-
-/// First words that ask about orchestrations instead of starting one.
-const VERBS: [&str; 10] = ["help", "status", "list", "stop", "cancel", "show", "retry", "why", "approve", "transcript"];
 
 /// What the door needs.
 #[derive(Clone, Debug)]
@@ -136,15 +135,7 @@ fn acknowledgement(kind: Kind, payload: &Value) -> Response {
 }
 
 fn starts_something(payload: &Value) -> bool {
-    let mut words = text_at(payload, "/text").unwrap_or_default().split_whitespace();
-    let Some(first) = words.next() else { return false };
-    let is_verb = VERBS.contains(&first.to_ascii_lowercase().as_str());
-    let command = text_at(payload, "/command").unwrap_or_default();
-    match command {
-        "/oz" => !is_verb,
-        "/orchestrate" | "/plan" => !is_verb || words.next().is_some(),
-        _ => false,
-    }
+    inbound::slash(payload).is_some_and(|(verb, text)| matches!(parse::slash(verb, &text), Command::Start(..)))
 }
 
 /// <https://docs.slack.dev/reference/events/url_verification>: the signature has been checked.
@@ -324,7 +315,9 @@ mod tests {
             ("/orchestrate", "help", false),
             ("/plan", "  ", false),
             ("/oz", "fix the build", true),
-            ("/oz", "Cancel o1", false),
+            ("/oz", "Cancel", false),
+            ("/oz", "cancel o1a2b3c4d5e", false),
+            ("/orchestrate", "harness:vim Migrate", false),
             ("/else", "hello", false),
         ] {
             let (status, body) =

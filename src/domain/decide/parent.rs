@@ -122,7 +122,8 @@ impl Turn<'_> {
             (_, words) if mode == Mode::Normal => self.summarised(words.as_deref()),
             (_, words) => {
                 let words = words.unwrap_or_default();
-                match (proposal::find(&words), reading.plan) {
+                let plan = reading.plan.filter(|plan| !self.is_carried_out(&plan.content));
+                match (proposal::find(&words), plan) {
                     (Found::Proposal(content), _) => self.propose(content),
                     (Found::Unusable(reason), _) if asked != Asked::Repair => {
                         self.note(format!("the proposal block is unusable: {reason}"));
@@ -165,7 +166,13 @@ impl Turn<'_> {
         }
     }
 
-    /// The standing proposal is in words, and the plan is not in it.
+    /// The plan is the one that was approved: it still stands there, and proposes nothing new.
+    fn is_carried_out(&self, plan: &str) -> bool {
+        let approved = self.it.versions.last().is_some_and(|last| matches!(last.fate, Fate::Approved { .. }));
+        approved && !self.plan_changed(plan)
+    }
+
+    /// The last proposal is in words, and the plan is not in it.
     fn plan_changed(&self, plan: &str) -> bool {
         match self.it.proposal.as_ref().map(|proposal| &proposal.content) {
             Some(Content::Words { text }) => !text.contains(plan.trim()),

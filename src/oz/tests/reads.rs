@@ -211,6 +211,23 @@ async fn what_a_harness_does_not_offer_is_none() {
 }
 
 #[tokio::test]
+async fn without_a_conversation_the_milestones_tell_what_a_run_did() {
+    let server = Server::start(|seen| match seen.what.as_str() {
+        "GET /agent/runs/r1" => ok(&with_plan(&Value::Null)),
+        "GET /agent/runs/r1/timeline" => ok(&json!({"events": [
+            {"event_type": "oz_run_created", "occurred_at": "2026-08-01T10:00:00Z"},
+            {"event_type": null},
+            {"event_type": "something_new", "occurred_at": null},
+        ]})),
+        _ => problem(422, "operation_not_supported"),
+    })
+    .await;
+    let reading = server.oz().read(&r1()).await.expect("a reading");
+    assert_eq!(reading.turns, None);
+    assert_eq!(reading.steps, ["run created, 2026-08-01T10:00:00Z", "something new"]);
+}
+
+#[tokio::test]
 async fn a_reading_that_breaks_off_is_no_reading() {
     for broken in ["/agent/runs/r1", "/agent/runs/r1/conversation", "/agent/artifacts/a2"] {
         let server = Server::start(move |seen| match seen.what.as_str() {

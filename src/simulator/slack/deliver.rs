@@ -84,8 +84,12 @@ pub struct Sent {
 }
 
 /// The `X-Slack-Signature` of a body at a moment (unix seconds).
-pub fn sign(timestamp: &str, body: &[u8]) -> String {
-    signature(SIGNING_SECRET, timestamp, body)
+pub fn sign(secret: &str, timestamp: &str, body: &[u8]) -> String {
+    let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
+        return String::new(); // Does not happen: HMAC takes keys of any length.
+    };
+    let mac = mac.chain_update(b"v0:").chain_update(timestamp).chain_update(b":").chain_update(body);
+    format!("v0={}", hex::encode(mac.finalize().into_bytes()))
 }
 
 impl Slack {
@@ -149,7 +153,7 @@ impl Slack {
     /// Signs by the clock, sends, and plans the retry if that fails.
     pub(super) async fn send(&self, delivery: Delivery) -> Answer {
         let timestamp = self.inner.clock.now().as_secs().to_string();
-        let signature = sign(&timestamp, &delivery.body);
+        let signature = sign(SIGNING_SECRET, &timestamp, &delivery.body);
         let sent = Sent { delivery, timestamp, signature };
         self.adjust(|world| world.last_sent = Some(sent.clone()));
         let outcome = self.transmit(&sent).await;
@@ -211,14 +215,6 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<(Answer, bool), &'s
     Ok((Answer { status, body }, no_retry))
 }
 
-fn signature(secret: &str, timestamp: &str, body: &[u8]) -> String {
-    let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
-        return String::new(); // Does not happen: HMAC takes keys of any length.
-    };
-    let mac = mac.chain_update(b"v0:").chain_update(timestamp).chain_update(b":").chain_update(body);
-    format!("v0={}", hex::encode(mac.finalize().into_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,7 +227,7 @@ mod tests {
             response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F\
             96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
         assert_eq!(
-            signature("8f742231b10e8888abcd99yyyzzz85a5", "1531420618", body.as_bytes()),
+            sign("8f742231b10e8888abcd99yyyzzz85a5", "1531420618", body.as_bytes()),
             "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
         );
     }

@@ -46,7 +46,7 @@ impl Slack {
         self.say(user, &channel, thread, text).await
     }
 
-    /// Another app's bot says something.
+    /// Another app's bot says something, with metadata of its own kind.
     pub async fn bot_says(&self, channel: &str, thread: Option<&str>, text: &str) -> String {
         self.write_message(Author::OtherBot, channel, thread, text, false).await
     }
@@ -108,7 +108,10 @@ impl Slack {
             let mut message = Message::new(channel, author, &typed.mrkdwn());
             message.thread_ts = thread.map(|thread| root_of(world, channel, thread));
             message.broadcast = broadcast;
-            if message.author != Author::OtherBot {
+            if message.author == Author::OtherBot {
+                message.metadata =
+                    Some(json!({"event_type": "build_ended", "event_payload": {"build": 417, "ok": true}}));
+            } else {
                 message.blocks = typed.blocks();
             }
             let ts = world.post(message);

@@ -165,7 +165,7 @@ impl End {
                 // Without the orchestration's id, which differs from story to story.
                 let dispatch = about("baton.dispatch").split_once('.').unwrap().1.to_owned();
                 let (child, proposal) = (about("baton.child"), about("baton.proposal"));
-                let told = run.follow_ups.join("\n--\n").replace(story.address(), "");
+                let told = run.follow_ups.join("\n--\n").replace(&story.address, "");
                 timeless(&format!(
                     "{dispatch} {child} {proposal} {} {:?}\n{}\n--\n{told}",
                     run.title, run.state, run.prompt

@@ -2,6 +2,7 @@
 //! real HTTP on loopback. A story says what people do and what they then see.
 
 mod crashes;
+mod door;
 mod happy;
 mod kill;
 mod story;

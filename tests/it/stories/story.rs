@@ -28,8 +28,13 @@ use super::kill::Kill;
 use crate::databases::Db;
 
 pub const ENG: &str = "C0ENG";
+pub const OPS: &str = "C0OPS";
 pub const ADA: &str = "U0ADA";
 pub const GRACE: &str = "U0GRACE";
+pub const LINUS: &str = "U0LINUS";
+
+/// Slack's secret is always being rotated here: Baton takes the next one beside the present one.
+pub const NEXT_SECRET: &str = "the0secret0after0this0one0000000";
 
 /// Nothing may go on for more rounds than this without the clock moving.
 const MOST_ROUNDS: usize = 400;
@@ -42,9 +47,12 @@ pub struct Story {
     /// For looking at what Baton wrote; Baton has its own.
     pub store: Store,
     pub routes: Routes,
+    /// The channel that the story happens in: #engineering, unless it says so.
+    pub place: &'static str,
+    /// Where Baton and the platforms are reached: `http://127.0.0.1:4711`.
+    pub address: String,
     /// When Baton dies; never, unless a story says so.
     pub kill: Kill,
-    address: String,
     db: Db,
     /// The Baton that runs now: a restart replaces it under the same address.
     app: Arc<Mutex<Option<Arc<App>>>>,
@@ -66,7 +74,7 @@ impl Story {
         let served = world.router(&address, &address).fallback(door(Arc::clone(&app), kill.clone()));
         tokio::spawn(async move { axum::serve(listener, served).await });
         let store = db.open().await;
-        let story = Self { world, clock, store, routes, kill, address, db, app };
+        let story = Self { world, clock, store, routes, place: ENG, address, kill, db, app };
         *story.app.lock().unwrap() = Some(Arc::new(story.another_baton().await));
         story
     }
@@ -80,7 +88,7 @@ impl Story {
             slack: SlackSetup {
                 api_url: World::slack_api(&self.address).parse().unwrap(),
                 bot_token: BOT_TOKEN.into(),
-                signing_secrets: vec![SIGNING_SECRET.into()],
+                signing_secrets: vec![NEXT_SECRET.into(), SIGNING_SECRET.into()],
             },
             oz: OzSetup {
                 base_url: World::oz_api(&self.address).parse().unwrap(),
@@ -91,6 +99,11 @@ impl Story {
             admin_token: None,
         })
         .unwrap()
+    }
+
+    /// The Baton that runs now.
+    fn baton(&self) -> Arc<App> {
+        Arc::clone(self.app.lock().unwrap().as_ref().unwrap())
     }
 
     /// Baton dies, whatever it was doing, and starts again after its leases have ended.
@@ -122,8 +135,8 @@ impl Story {
 
     /// One round of every worker.
     async fn round(&self) -> usize {
-        let app = self.app.lock().unwrap().clone().unwrap();
-        let workers = &app.workers;
+        let baton = self.baton();
+        let workers = &baton.workers;
         let mut did = workers.inbox.run_once().await.unwrap().did;
         did += workers.outbox.run_once().await.unwrap().did;
         did += workers.timers.run_once().await.unwrap().did;
@@ -152,9 +165,22 @@ impl Story {
         panic!("never saw {text:?}:\n{}", self.thread_text());
     }
 
-    /// Somebody types a slash command into #engineering.
+    /// Baton asks Oz for the environments and models that the form offers, as soon as the pace of
+    /// its reading allows it.
+    pub async fn refresh_choices(&self) {
+        for _ in 0..20 {
+            let round = self.baton().workers.refresh_choices().await.unwrap();
+            if round.next.is_some_and(|next| next.since(self.clock.now()) > Duration::from_secs(30)) {
+                return;
+            }
+            self.wait(STEP).await;
+        }
+        panic!("Oz was not asked for choices");
+    }
+
+    /// Somebody types a slash command into the channel.
     pub async fn command(&self, user: &str, command: &str, text: &str) {
-        let answer = self.world.slack.command(user, ENG, command, text).await;
+        let answer = self.world.slack.command(user, self.place, command, text).await;
         assert!(answer.status == 200 || self.kill.is_dead(), "{}", answer.body);
         self.settle().await;
     }
@@ -163,10 +189,17 @@ impl Story {
         self.command(ADA, "/orchestrate", text).await;
     }
 
+    /// Somebody writes into the channel, beside all threads.
+    pub async fn say(&self, user: &str, text: &str) -> String {
+        let ts = self.world.slack.say(user, self.place, None, text).await;
+        self.settle().await;
+        ts
+    }
+
     /// Somebody replies in the thread of the newest board.
     pub async fn reply(&self, user: &str, text: &str) -> String {
         let root = self.root();
-        let ts = self.world.slack.say(user, ENG, Some(&root), text).await;
+        let ts = self.world.slack.say(user, self.place, Some(&root), text).await;
         self.settle().await;
         ts
     }
@@ -180,20 +213,15 @@ impl Story {
 
     /// The newest message with this button.
     pub fn message_with(&self, action: &str) -> Message {
-        let messages = self.world.slack.messages(ENG);
+        let messages = self.world.slack.messages(self.place);
         let found =
             messages.into_iter().rev().find(|message| serde_json::to_string(&message.blocks).unwrap().contains(action));
         found.unwrap_or_else(|| panic!("no button {action}:\n{}", self.thread_text()))
     }
 
-    /// Where Baton and the platforms are reached: `http://127.0.0.1:4711`.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
     /// The board, or the message that it stands under.
     pub fn root(&self) -> String {
-        let messages = self.world.slack.messages(ENG);
+        let messages = self.world.slack.messages(self.place);
         messages
             .iter()
             .rev()
@@ -207,9 +235,9 @@ impl Story {
         self.world.slack.shown(&self.message_with("baton."))
     }
 
-    /// Everything in #engineering as text.
+    /// Everything in the channel as text.
     pub fn thread_text(&self) -> String {
-        self.world.slack.transcript(ENG)
+        self.world.slack.transcript(self.place)
     }
 
     /// What Baton told this person alone, newest last.
@@ -222,9 +250,21 @@ impl Story {
         self.world.oz.runs().into_iter().map(|run| (run.title, run.state.as_str())).collect()
     }
 
+    /// How many events are stored and not decided yet.
+    pub async fn undecided(&self) -> u64 {
+        inbox::counts(&self.store).await.unwrap().undecided
+    }
+
     /// Nothing is left over: no event undecided, no delivery waiting or parked, nobody pinged, no
     /// limit nearly broken.
     pub async fn end(self) {
+        // What is still on its way arrives first.
+        for _ in 0..60 {
+            if outbox::pending(&self.store, 1).await.unwrap().is_empty() {
+                break;
+            }
+            self.wait(STEP).await;
+        }
         let counts = inbox::counts(&self.store).await.unwrap();
         assert_eq!((counts.undecided, counts.parked), (0, 0), "events left over");
         let pending = outbox::pending(&self.store, 10).await.unwrap();

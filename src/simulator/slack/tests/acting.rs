@@ -29,7 +29,7 @@ async fn a_command_is_a_signed_form() {
     );
     let timestamp = got.header("x-slack-request-timestamp").expect("a timestamp");
     assert_eq!(timestamp, "1764000000");
-    assert_eq!(got.header("x-slack-signature"), Some(sign(timestamp, got.body.as_bytes()).as_str()));
+    assert_eq!(got.header("x-slack-signature"), Some(sign(SIGNING_SECRET, timestamp, got.body.as_bytes()).as_str()));
     for (name, value) in [
         ("command", "/orchestrate"),
         ("text", "ask <@U0GRACE|grace> &amp; co"),
@@ -238,7 +238,10 @@ async fn events_are_retried_by_the_clock_and_commands_are_not() {
     let retry = stage.door.last();
     let timestamp = retry.header("x-slack-request-timestamp").expect("a timestamp");
     assert_eq!(timestamp, "1764000060", "signed anew");
-    assert_eq!(retry.header("x-slack-signature"), Some(sign(timestamp, retry.body.as_bytes()).as_str()));
+    assert_eq!(
+        retry.header("x-slack-signature"),
+        Some(sign(SIGNING_SECRET, timestamp, retry.body.as_bytes()).as_str())
+    );
     stage.wait(300);
     stage.slack.tick().await;
     assert_eq!(stage.door.last().header("x-slack-retry-num"), Some("3"));
