@@ -8,14 +8,12 @@ use std::{
     cell::RefCell,
     sync::{Arc, Mutex, MutexGuard, Once},
     task::Poll,
+    time::Duration,
 };
 
 use baton::simulator::faults::Faults;
 use tokio::sync::watch;
-use tracing::{
-    Event, Metadata, Subscriber,
-    field::{Field, Visit},
-};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::{
     Layer,
     filter::FilterFn,
@@ -46,8 +44,7 @@ pub struct Kill {
 #[derive(Default)]
 struct State {
     plan: Deaths,
-    /// The commits so far, by the name of their transaction.
-    commits: Vec<&'static str>,
+    commits: usize,
     dead: bool,
     deaths: usize,
 }
@@ -56,7 +53,8 @@ impl Kill {
     pub fn new(faults: &Faults) -> Self {
         static LISTEN: Once = Once::new();
         LISTEN.call_once(|| {
-            let only_commits = FilterFn::new(|line: &Metadata<'_>| line.target() == "baton::storage");
+            let only_commits =
+                FilterFn::new(|line: &Metadata<'_>| line.target() == "baton::storage" && *line.level() == Level::TRACE);
             // Another one may be there when a test wants to see the log; then nothing dies.
             let _ = tracing_subscriber::registry().with(Commits.with_filter(only_commits)).try_init();
         });
@@ -67,11 +65,6 @@ impl Kill {
 
     pub fn plan(&self, deaths: Deaths) {
         self.lock().plan = deaths;
-    }
-
-    /// The names of the transactions that were committed.
-    pub fn commits(&self) -> Vec<&'static str> {
-        self.lock().commits.clone()
     }
 
     pub fn deaths(&self) -> usize {
@@ -94,8 +87,17 @@ impl Kill {
         let again = |plan: Option<(usize, usize)>, count: usize| {
             plan.map(|(first, every)| if first <= count { (count + every, every) } else { (first, every) })
         };
-        state.plan.commits = again(state.plan.commits, state.commits.len());
+        state.plan.commits = again(state.plan.commits, state.commits);
         state.plan.calls = again(state.plan.calls, *self.calls.borrow());
+    }
+
+    /// What it had sent before it died arrives now, and not at some later time.
+    pub async fn let_arrive(&self) {
+        let mut arrived = None;
+        while arrived.replace(*self.calls.borrow()) != Some(*self.calls.borrow()) {
+            // Loopback is quick, but everybody has to have had a turn.
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
     }
 
     /// Drives Baton until it is done, or dies: None.
@@ -112,10 +114,10 @@ impl Kill {
         .await
     }
 
-    fn committed(&self, name: &'static str) {
+    fn committed(&self) {
         let mut state = self.lock();
-        state.commits.push(name);
-        state.dead |= state.plan.commits.is_some_and(|(first, _)| first == state.commits.len());
+        state.commits += 1;
+        state.dead |= state.plan.commits.is_some_and(|(first, _)| first == state.commits);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -126,26 +128,11 @@ impl Kill {
 struct Commits;
 
 impl<S: Subscriber> Layer<S> for Commits {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut name = Name(None);
-        event.record(&mut name);
+    fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
         HERE.with_borrow(|here| {
-            if let (Some(kill), Some(name)) = (here, name.0) {
-                kill.committed(name);
+            if let Some(kill) = here {
+                kill.committed();
             }
         });
     }
-}
-
-/// The transaction's name.
-struct Name(Option<&'static str>);
-
-impl Visit for Name {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "transaction" {
-            self.0 = Some(value.to_owned().leak());
-        }
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
 }

@@ -114,6 +114,7 @@ impl Story {
     /// Nothing of the Baton that was is left but what it had committed.
     async fn rise(&self) {
         *self.app.lock().unwrap() = None;
+        self.kill.let_arrive().await;
         self.clock.advance(Duration::from_mins(4));
         let app = Arc::new(self.another_baton().await);
         self.kill.rise();
