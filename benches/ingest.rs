@@ -1,7 +1,8 @@
 //! How fast an event is acknowledged, and what that costs: signed webhooks over loopback, answered
 //! when they are on disk, beside plain axum that checks and parses the same and stores nothing.
 //!
-//! `cargo bench --bench ingest`, `-- --quick` for a look. `BATON_BENCH_POSTGRES_URL` names the server
+//! `cargo bench --bench ingest`, `-- --quick` for a look, `-- SQLite` for one beside the ceiling.
+//! `BATON_BENCH_POSTGRES_URL` names the server
 //! for the PostgreSQL half. The load generator shares the cores with the servers, so figures move
 //! from machine to machine; ratios to the ceiling are what counts.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
@@ -102,6 +103,8 @@ async fn receivers() -> anyhow::Result<Vec<Receiver>> {
         Some(database) => receivers.push(receiver(POSTGRES, By::Person, Some(database)).await?),
         None => println!("PostgreSQL is left out: BATON_BENCH_POSTGRES_URL names no server.\n"),
     }
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    receivers.retain(|one| wanted.is_empty() || one.name == CEILING || wanted.iter().any(|name| name == one.name));
     Ok(receivers)
 }
 

@@ -161,6 +161,7 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
     if options.migrate {
         store.migrate().await?;
     }
+    let _sole = store.take_over().await?;
     let app = App::new(Setup {
         store,
         clock: Clock::system(),
@@ -176,7 +177,7 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
     })?;
     let listen = settings.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-    tracing::info!(%listen, "listening");
+    tracing::info!(listen = %listener.local_addr()?, "listening");
     app.run(listener, Router::new(), stop_on_signal()?).await
 }
 
@@ -192,6 +193,7 @@ pub async fn dev(options: DevOptions) -> anyhow::Result<()> {
     let folder = Folder::open(options.data)?;
     let store = Store::open(&format!("sqlite://{}", folder.path.join("baton.db").display()), 10).await?;
     store.migrate().await?;
+    let _sole = store.take_over().await?;
 
     let clock = Clock::system();
     let world = World::new(&clock);

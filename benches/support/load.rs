@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use baton::{
-    simulator::slack::{APP_ID, BOT_USER, TEAM, sign},
+    simulator::slack::{APP_ID, BOT_USER, SIGNING_SECRET, TEAM, sign},
     time::Clock,
 };
 use serde_json::json;
@@ -89,7 +89,7 @@ fn mention(now: i64, by: By, event_id: &str, number: usize) -> String {
 }
 
 fn request(now: i64, body: &str) -> Vec<u8> {
-    let signature = sign(&now.to_string(), body.as_bytes());
+    let signature = sign(SIGNING_SECRET, &now.to_string(), body.as_bytes());
     format!(
         "POST /slack/events HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Slackbot 1.0\r\nAccept: */*\r\n\
          Content-Type: application/json\r\nX-Slack-Request-Timestamp: {now}\r\nX-Slack-Signature: {signature}\r\n\

@@ -14,7 +14,7 @@ use crate::{
         failure::{Failure, Problem},
         input::AnswerPath,
         message::Message,
-        orchestration::{ChildState, Orchestration, Stage},
+        orchestration::{Orchestration, Stage},
         run::RunSpec,
         text::{first_line, shorten},
     },
@@ -53,18 +53,16 @@ impl Carrier<'_> {
                 Some(self.start_run(orchestration, *slot, dispatch, spec).await?)
             }
             (Effect::FollowUp { run, text, mode, message, .. }, Some(orchestration)) => {
-                if matches!(orchestration.stage, Stage::Stopping { .. }) {
-                    return Ok(Brought::default());
-                }
                 let taken = Outcome::FollowUpTaken { message: message.clone() };
+                let held = Outcome::FollowUpHeld { text: text.clone(), mode: *mode, message: message.clone() };
                 if self.delivery.unsure_since.is_some() && self.was_told(run, text).await? {
                     Some(taken)
+                } else if matches!(orchestration.stage, Stage::Stopping { .. }) {
+                    Some(held)
                 } else {
                     Some(match self.core.oz.follow_up(run, text, *mode).await? {
                         FollowUp::Taken => taken,
-                        FollowUp::Held => {
-                            Outcome::FollowUpHeld { text: text.clone(), mode: *mode, message: message.clone() }
-                        }
+                        FollowUp::Held => held,
                     })
                 }
             }
@@ -95,8 +93,9 @@ impl Carrier<'_> {
         {
             return Ok(started(found.run));
         }
-        if !wants(orchestration, slot, dispatch) {
-            return Ok(Outcome::Unwanted);
+        let over = matches!(orchestration.stage, Stage::Stopping { .. } | Stage::Ended { .. });
+        if over || !orchestration.awaits_start(slot, dispatch) {
+            return Ok(Outcome::Unwanted { dispatch: dispatch.clone() });
         }
         Ok(started(self.core.oz.create(spec).await?.run))
     }
@@ -117,8 +116,14 @@ impl Carrier<'_> {
         effect: &Effect,
         orchestration: Option<&Orchestration>,
     ) -> Result<Option<(Conversation, Talk)>, Failure> {
-        let conversation =
-            orchestration.map_or(&self.parcel.conversation, |orchestration| &orchestration.conversation).clone();
+        let about = orchestration.map_or(&self.parcel.conversation, |orchestration| &orchestration.conversation);
+        let conversation = match effect {
+            // One person is answered where they are.
+            Effect::SayPrivately { answer, .. } | Effect::OpenForm { answer, .. } => {
+                answer.at.as_ref().unwrap_or(about)
+            }
+            _ => about,
+        };
         let post = |message: Message, answer| {
             let asker = orchestration?.request.by.clone();
             Some(Talk::Post { message, answer, asker })
@@ -170,7 +175,7 @@ impl Carrier<'_> {
             | Effect::ReadRun { .. }
             | Effect::LookInto { .. } => None,
         };
-        Ok(talk.map(|talk| (conversation, talk)))
+        Ok(talk.map(|talk| (conversation.clone(), talk)))
     }
 
     async fn errand(&self, conversation: Conversation, talk: Talk) -> Result<Option<Outcome>, Failure> {
@@ -242,22 +247,6 @@ pub(super) fn paces(parcel: &Parcel, delivery: &Claimed) -> Vec<Pace> {
         (Effect::CancelRun { .. }, _) => vec![Call::Cancel.pace()],
         (Effect::ReadRun { slot: Slot::Child(_), .. }, _) => vec![Call::Read.pace()],
         (Effect::ReadRun { .. } | Effect::LookInto { .. }, _) => vec![Call::ReadWithPlan.pace()],
-    }
-}
-
-/// Whether a start is still wanted when its turn comes.
-fn wants(orchestration: &Orchestration, slot: Slot, dispatch: &DispatchId) -> bool {
-    if matches!(orchestration.stage, Stage::Stopping { .. } | Stage::Ended { .. }) {
-        return false;
-    }
-    let current = |attempt| *dispatch == DispatchId::of(&orchestration.id, &slot.to_string(), attempt);
-    match slot {
-        Slot::Parent => {
-            orchestration.parent.as_ref().is_some_and(|parent| parent.run.is_none() && current(parent.attempt))
-        }
-        Slot::Child(number) => orchestration
-            .child(number)
-            .is_some_and(|child| child.state == ChildState::Starting && current(child.attempt)),
     }
 }
 

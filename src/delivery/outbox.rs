@@ -33,8 +33,10 @@ use crate::{
 
 /// Attempts under way at once in one replica.
 const AT_ONCE: usize = 32;
-/// Longer than any attempt may take.
-const LEASE: Duration = Duration::from_mins(3);
+/// What a replica had in hand when it died is taken up by another after this.
+const LEASE: Duration = Duration::from_mins(1);
+/// Whoever lives renews the lease this often.
+const RENEW: Duration = Duration::from_secs(20);
 const LONGEST_ATTEMPT: Duration = Duration::from_mins(2);
 /// A graceful stop waits this long for what is under way; the rest is found again by its lease.
 const FAREWELL: Duration = Duration::from_secs(15);
@@ -184,7 +186,13 @@ async fn deliver(core: Arc<Core>, (delivery, parcel): (Claimed, Option<Parcel>))
     let result = if delivery.expires_at.is_some_and(|expires_at| expires_at < now) {
         Err(Failure::Gone(Problem::new("expired")))
     } else {
-        attempt(&core, &delivery, &parcel).await
+        tokio::select! {
+            result = attempt(&core, &delivery, &parcel) => result,
+            () = keep_lease(&core, &delivery) => {
+                lease_lost(&delivery);
+                return Ok(());
+            }
+        }
     };
     let word = match &result {
         Ok(_) => "done",
@@ -227,6 +235,26 @@ async fn attempt(core: &Core, delivery: &Claimed, parcel: &Parcel) -> Result<Bro
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Failure::Ambiguous(Problem::new("panicked"))),
         Err(_) => Err(Failure::Ambiguous(Problem::new("timeout"))),
+    }
+}
+
+/// Renews the lease for as long as it can be; returns when it is lost.
+async fn keep_lease(core: &Core, delivery: &Claimed) {
+    loop {
+        core.clock.sleep(RENEW).await;
+        let renewed = until_taken(|| async {
+            let now = core.clock.now();
+            let mut tx = core.store.begin("renew a lease").await?;
+            let renewed = outbox::renew(&mut tx, &delivery.id, &delivery.token, now, now + LEASE).await?;
+            tx.commit().await?;
+            Ok(renewed)
+        });
+        match renewed.await {
+            Ok(true) => {}
+            Ok(false) => return,
+            // The settling finds out whether it is still ours.
+            Err(error) => tracing::warn!(delivery.id = %delivery.id, %error, "a lease could not be renewed"),
+        }
     }
 }
 

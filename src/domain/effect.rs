@@ -190,8 +190,10 @@ pub enum Outcome {
         post: PostKey,
         message: String,
     },
-    /// By the time its turn came nobody wanted it any more, and it was not done.
-    Unwanted,
+    /// A start that nobody wanted any more by the time its turn came: it was not made.
+    Unwanted {
+        dispatch: DispatchId,
+    },
 }
 
 /// A durable timer of one orchestration. Setting one that is set moves it.

@@ -70,6 +70,9 @@ pub struct AnswerPath {
     /// Slack's `response_url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Where they did it, when that may be elsewhere than the conversation it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Conversation>,
 }
 
 /// Everything that can happen to an orchestration.

@@ -10,7 +10,7 @@
 //!
 //! The stage says what we are waiting for, and holds only what is true while we do.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,14 +23,19 @@ use super::{
     failure::Problem,
     input::Remark,
     policy::{Policy, Vote},
-    proposal::{ChildSpec, Proposal},
+    proposal::{ChildSpec, Digest, Proposal},
     route::Launch,
-    run::{CancelAnswer, Mode, RunSettings, RunState},
+    run::{CancelAnswer, Mode, Reading, RunSettings, RunState},
 };
 use crate::{
-    ids::{OrchestrationId, RunId},
+    ids::{DispatchId, OrchestrationId, RunId},
     time::Timestamp,
 };
+
+/// A run that shows its old state this long after a follow-up has done its work unseen.
+pub const STALE: Duration = Duration::from_secs(45);
+/// After this long, whatever is there is taken.
+const LONGEST_STALE: Duration = Duration::from_mins(5);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Orchestration {
@@ -45,6 +50,9 @@ pub struct Orchestration {
     pub stage: Stage,
     /// None while a fan-out with `each:` has not been approved.
     pub parent: Option<Parent>,
+    /// How often a parent was started: no two starts have the same dispatch.
+    #[serde(default)]
+    pub parent_starts: u32,
     pub children: Vec<Child>,
     /// The newest proposal. Only [`Stage::Deciding`] makes it decidable.
     pub proposal: Option<Proposal>,
@@ -102,8 +110,10 @@ pub enum Stage {
         asked: bool,
     },
     /// Nothing starts any more; what runs is being cancelled, the children before the parent.
+    /// `how` is what it ends as then.
     Stopping {
         by: Actor,
+        how: Ending,
         answers: BTreeMap<String, CancelAnswer>,
         /// The children are answered for, and the parent's cancel is on its way.
         parent_asked: bool,
@@ -147,7 +157,7 @@ pub enum Ending {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parent {
-    /// Counts the starts: the first is 1.
+    /// Which start it is: the first is 1.
     pub attempt: u32,
     pub run: Option<RunId>,
     pub mode: Mode,
@@ -160,6 +170,9 @@ pub struct Parent {
     pub reading: bool,
     /// What it said when it last came to rest has been dealt with.
     pub heard_out: bool,
+    /// A hash of its PLAN when it was last read: a plan proposes something only when it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 /// What Oz last said about a run.
@@ -212,6 +225,19 @@ impl Told {
     pub const fn is_unheard(&self) -> bool {
         self.taken && !self.worked
     }
+
+    /// What a run that rests was read to have said answers the follow-up: it has been at work since,
+    /// or it has been told more often than the `turns` that were known and said something after it.
+    /// In the end whatever is there is taken.
+    #[must_use]
+    pub fn is_answered(&self, turns: u32, reading: &Reading, now: Timestamp) -> bool {
+        let waited = now.since(self.at);
+        let answered = match reading.turns {
+            Some(known) => known > turns && reading.last_words.is_some(),
+            None => waited >= STALE,
+        };
+        self.worked || answered || waited >= LONGEST_STALE
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -229,7 +255,10 @@ pub struct Child {
     pub told: Option<Told>,
     pub turns: u32,
     pub artifacts: Vec<Artifact>,
-    /// Nobody approved it: some run of ours started it by itself.
+    /// Of the proposal by which it was approved; none for a child that some run started by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Nobody approved it.
     #[serde(default)]
     pub stranger: bool,
 }
@@ -277,7 +306,7 @@ impl ChildState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     pub version: u32,
-    pub digest: super::proposal::Digest,
+    pub digest: Digest,
     pub fate: Fate,
 }
 
@@ -304,11 +333,11 @@ pub struct Waiting {
 }
 
 impl Child {
-    /// Its prompt was approved, so it may be started again. A child that its parent started has none
-    /// that we know.
+    /// Its prompt was approved, so it may be started again. Of a child that its parent started we
+    /// know no prompt.
     #[must_use]
-    pub fn is_startable(&self) -> bool {
-        !self.stranger && !self.spec.prompt.is_empty()
+    pub const fn is_startable(&self) -> bool {
+        self.digest.is_some()
     }
 }
 
@@ -337,6 +366,18 @@ impl Orchestration {
                 Ending::Expired => "expired",
             },
         }
+    }
+
+    /// The start that is waited for, and not an earlier one.
+    #[must_use]
+    pub fn awaits_start(&self, slot: Slot, dispatch: &DispatchId) -> bool {
+        let attempt = match slot {
+            Slot::Parent => self.parent.as_ref().filter(|parent| parent.run.is_none()).map(|parent| parent.attempt),
+            Slot::Child(number) => {
+                self.child(number).filter(|child| child.state == ChildState::Starting).map(|child| child.attempt)
+            }
+        };
+        attempt.is_some_and(|attempt| *dispatch == DispatchId::of(&self.id, &slot.to_string(), attempt))
     }
 
     #[must_use]

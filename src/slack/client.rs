@@ -19,9 +19,8 @@ use slack_morphism::{
     SlackUserId,
     api::{
         SlackApiChatPostEphemeralRequest, SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest,
-        SlackApiConversationsOpenRequest, SlackApiFilesComplete, SlackApiFilesCompleteUploadExternalRequest,
-        SlackApiFilesGetUploadUrlExternalRequest, SlackApiFilesUploadViaUrlRequest, SlackApiReactionsAddRequest,
-        SlackApiViewsOpenRequest,
+        SlackApiFilesComplete, SlackApiFilesCompleteUploadExternalRequest, SlackApiFilesGetUploadUrlExternalRequest,
+        SlackApiFilesUploadViaUrlRequest, SlackApiReactionsAddRequest, SlackApiViewsOpenRequest,
     },
     blocks::SlackView,
 };
@@ -182,8 +181,8 @@ impl Slack {
         struct Channel {
             id: String,
         }
-        let request = SlackApiConversationsOpenRequest::new().with_users(vec![user.into()]);
-        let opened: Opened = self.write("conversations.open", &request).await?;
+        // The crate sends `users` as a list, and Slack reads a text with commas.
+        let opened: Opened = self.write("conversations.open", &json!({"users": user})).await?;
         Ok(opened.channel.id)
     }
 

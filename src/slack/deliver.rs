@@ -361,7 +361,7 @@ mod tests {
                 _ => Reply::ok(json!({"ts": "7.0"})),
             })
             .await;
-            let answer = AnswerPath { trigger: None, url: path.then(|| format!("{}/respond/x", fake.base)) };
+            let answer = AnswerPath { url: path.then(|| format!("{}/respond/x", fake.base)), ..AnswerPath::default() };
             let talk = Talk::Post { message: Message::line("hi"), answer, asker: Actor::slack("T1", "U1") };
             let failure = fake.slack.carry_out(&errand(None, talk)).await.expect_err("a refusal");
             assert_eq!(failure, Failure::Refused(Problem::new("not_in_channel")));
@@ -427,11 +427,12 @@ mod tests {
             _ => Reply::ok(json!({"ts": "7.0"})),
         })
         .await;
-        let answer = AnswerPath { trigger: None, url: Some(format!("{}/respond/lapsed", fake.base)) };
+        let answer = AnswerPath { url: Some(format!("{}/respond/lapsed", fake.base)), ..AnswerPath::default() };
         let talk = Talk::Private { to: Actor::slack("T1", "U1"), message: Message::line("no"), answer };
         fake.slack.carry_out(&errand(Some("1.0"), talk)).await.expect("carried");
         assert_eq!(fake.whats(), ["lapsed", "chat.postEphemeral", "conversations.open", "chat.postMessage"]);
-        assert_eq!(fake.asked()[3].body["channel"], "D1");
+        let asked = fake.asked();
+        assert_eq!((&asked[2].body["users"], &asked[3].body["channel"]), (&json!("U1"), &json!("D1")));
     }
 
     #[tokio::test]
@@ -471,7 +472,7 @@ mod tests {
             })
             .await;
             let form = Form::RequestChanges { about: "o1/1/9f86".into() };
-            let answer = AnswerPath { trigger: Some("1.2".into()), url: None };
+            let answer = AnswerPath { trigger: Some("1.2".into()), ..AnswerPath::default() };
             let talk = Talk::OpenForm { form, to: Actor::slack("T1", "U1"), answer, choices: Choices::default() };
             fake.slack.carry_out(&errand(Some("1.0"), talk)).await.expect("carried");
             assert_eq!(fake.whats(), whats);

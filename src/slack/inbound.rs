@@ -110,6 +110,8 @@ impl Reader<'_> {
         // What only one person sees can be neither found nor edited.
         let message = self.first(&["/container/message_ts", "/message/ts"]).filter(|_| !is_ephemeral);
         let thread = self.first(&["/message/thread_ts", "/container/thread_ts"]);
+        // A root is seen, and answered, in the channel.
+        let thread = thread.filter(|thread| message != Some(thread));
         let channel = self.first(&["/channel/id", "/container/channel_id"]).unwrap_or_default();
         let deed = Deed::Pressed { press, about, message: message.map(str::to_owned) };
         Ok(self.act(self.clicker()?, self.conversation(channel, thread), deed))
@@ -240,6 +242,8 @@ impl Reader<'_> {
         let answer = AnswerPath {
             trigger: self.text("/trigger_id").map(str::to_owned),
             url: self.first(&["/response_url", "/response_urls/0/response_url"]).map(str::to_owned),
+            // A form is in no channel.
+            at: Some(conversation.clone()).filter(|at| !at.place.is_empty()),
         };
         Event::Act(Box::new(Act { actor, conversation, deed, answer }))
     }

@@ -6,3 +6,4 @@ mod databases;
 mod shape;
 mod store;
 mod stories;
+mod walk;

@@ -9,9 +9,9 @@ use crate::domain::{
     effect::{Effect, Purpose, Slot, TimerName},
     failure::Problem,
     input::AnswerPath,
-    orchestration::{Child, ChildState, Seen, Stage},
+    orchestration::{Child, ChildState, STALE, Seen, Stage},
     proposal::{ChildSpec, Content},
-    run::{Mode, Reading, RunSettings, RunSpec},
+    run::{Mode, Reading, RunSettings, RunSpec, RunState},
     words::{answers, cards, prompt},
 };
 use crate::ids::DispatchId;
@@ -35,8 +35,12 @@ impl Turn<'_> {
             self.send(Slot::Parent, text, Mode::Normal, Purpose::GoOn, None);
             return;
         }
+        let digest = self.it.proposal.as_ref().map(|proposal| proposal.digest.clone());
         for spec in content.children() {
-            self.add_child(spec.clone());
+            let number = self.add_child(spec.clone());
+            if let Some(child) = self.it.child_mut(number) {
+                child.digest.clone_from(&digest);
+            }
         }
         if self.it.parent.is_none() {
             let prompt = prompt::fan_out(self.it, content.children());
@@ -45,7 +49,8 @@ impl Turn<'_> {
         self.start_children();
     }
 
-    fn add_child(&mut self, spec: ChildSpec) {
+    /// One more child, waiting; gives its number.
+    pub(super) fn add_child(&mut self, spec: ChildSpec) -> u32 {
         let number = self.it.children.iter().map(|child| child.number).max().unwrap_or(0) + 1;
         self.it.children.push(Child {
             number,
@@ -59,8 +64,10 @@ impl Turn<'_> {
             told: None,
             turns: 0,
             artifacts: Vec::new(),
+            digest: None,
             stranger: false,
         });
+        number
     }
 
     /// Starts waiting children while there are places.
@@ -87,7 +94,6 @@ impl Turn<'_> {
         let (id, now) = (self.it.id.clone(), self.now);
         let parent = self.run_of(Slot::Parent);
         let settings = self.it.settings.clone();
-        let proposal = self.it.proposal.as_ref().map(|proposal| proposal.digest.as_str().to_owned());
         let Some(child) = self.it.child_mut(number) else { return };
         child.attempt += 1;
         child.run = None;
@@ -103,8 +109,8 @@ impl Turn<'_> {
             ("baton.dispatch".to_owned(), dispatch.to_string()),
             ("baton.child".to_owned(), number.to_string()),
         ]);
-        if let Some(digest) = proposal {
-            metadata.insert("baton.proposal".to_owned(), digest);
+        if let Some(digest) = &child.digest {
+            metadata.insert("baton.proposal".to_owned(), digest.as_str().to_owned());
         }
         let own = RunSettings {
             environment: child.spec.environment.clone(),
@@ -125,17 +131,28 @@ impl Turn<'_> {
         self.act(Effect::StartRun { slot: Slot::Child(number), dispatch, spec });
     }
 
-    /// A child ended well, and its last words have been read.
-    pub(super) fn child_read(&mut self, number: u32, reading: Reading) {
+    /// What a child that rests has said was read; none when it could not be.
+    pub(super) fn child_read(&mut self, number: u32, reading: Option<Reading>) {
         let now = self.now;
-        self.bring(Some(number), &reading.artifacts);
-        let Some(child) = self.it.child_mut(number) else { return };
-        if reading.state.as_ref().is_some_and(super::super::run::RunState::is_working) {
+        let Some(child) = self.it.child_mut(number).filter(|child| child.state == ChildState::Reading) else { return };
+        let given_up = reading.is_none();
+        let reading = reading.unwrap_or_default();
+        let went_on = reading.state.as_ref().is_some_and(RunState::is_working);
+        let answered =
+            given_up || child.told.is_none_or(|told| !told.taken || told.is_answered(child.turns, &reading, now));
+        if went_on || !answered {
             child.state = ChildState::Working;
+            if !went_on {
+                self.set_timer(TimerName::Stale { slot: Slot::Child(number) }, now + STALE / 4);
+            }
             return;
         }
-        if child.state.is_settled() {
-            return;
+        let before = child.seen.clone();
+        if child.seen.state != RunState::Succeeded {
+            // It moved on while it was being read.
+            child.state = ChildState::Working;
+            child.told = child.told.filter(|told| !told.taken);
+            return self.child_moved(number, &before);
         }
         let talked = child.told.take_if(|told| told.taken).is_some_and(|told| told.purpose == Purpose::Reply);
         child.turns = reading.turns.unwrap_or(child.turns);
@@ -145,6 +162,7 @@ impl Turn<'_> {
         let message = reading.last_words.filter(|_| talked).map(|words| cards::child_words(child, &words));
         self.note(format!("child {number} is done"));
         self.clear_timer(TimerName::Stale { slot: Slot::Child(number) });
+        self.bring(Some(number), &reading.artifacts);
         if let Some(message) = message {
             self.say(message);
         }
@@ -196,7 +214,7 @@ impl Turn<'_> {
         let resting =
             parent.is_some_and(|parent| parent.heard_out && parent.seen.state.is_at_rest() && parent.told.is_none());
         if self.children_start_themselves() && !resting {
-            self.read_parent_at_rest(); // its next words are the summary
+            self.read_parent_at_rest(false); // its next words are the summary
             return;
         }
         self.it.stage = Stage::Summarising { asked: false };

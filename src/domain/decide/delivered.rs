@@ -25,8 +25,8 @@ impl Turn<'_> {
             Outcome::FollowUpHeld { text, mode, message } => self.held(slot, text, mode, purpose, message),
             Outcome::Cancelled(answer) => self.cancelled(slot, answer),
             Outcome::Read(reading) => match slot {
-                Slot::Parent => self.parent_read(reading),
-                Slot::Child(number) => self.child_read(number, reading),
+                Slot::Parent => self.parent_read(&reading),
+                Slot::Child(number) => self.child_read(number, Some(reading)),
             },
             Outcome::Looked { reading, to, answer } => {
                 let message = answers::inside(&self.called(slot), &reading);
@@ -35,7 +35,7 @@ impl Turn<'_> {
                     None => self.say(message),
                 }
             }
-            Outcome::Unwanted => self.unwanted(slot),
+            Outcome::Unwanted { dispatch } => self.unwanted(slot, &dispatch),
         }
     }
 
@@ -59,56 +59,49 @@ impl Turn<'_> {
     }
 
     fn run_started(&mut self, slot: Slot, run: RunId, dispatch: &DispatchId) {
-        let stopping = matches!(self.it.stage, Stage::Stopping { .. });
-        let id = self.it.id.clone();
-        let current = |attempt: u32| *dispatch == DispatchId::of(&id, &slot.to_string(), attempt);
+        if !self.it.awaits_start(slot, dispatch) {
+            return self.note(format!("an earlier start of {slot} is run {run}"));
+        }
+        self.note(format!("{slot} is run {run}"));
         match slot {
             Slot::Parent => {
-                let Some(parent) = self.it.parent.as_mut().filter(|parent| current(parent.attempt)) else {
-                    return self.note(format!("an earlier start of the parent is run {run}"));
-                };
-                parent.run = Some(run.clone());
-                self.note(format!("the parent run is {run}"));
-                if stopping {
+                if let Some(parent) = &mut self.it.parent {
+                    parent.run = Some(run);
+                }
+                if matches!(self.it.stage, Stage::Stopping { .. }) {
                     return self.stop_on();
                 }
-                if self.it.is_ended() {
-                    return self.cancel_late(slot, run);
-                }
-                self.start_children();
-                self.flush(Slot::Parent);
             }
             Slot::Child(number) => {
-                let Some(child) = self.it.child_mut(number).filter(|child| current(child.attempt)) else {
-                    return self.note(format!("an earlier start of child {number} is run {run}"));
-                };
-                child.run = Some(run.clone());
-                if child.state == ChildState::Starting {
+                if let Some(child) = self.it.child_mut(number) {
+                    child.run = Some(run);
                     child.state = ChildState::Working;
                 }
-                self.note(format!("child {number} is run {run}"));
-                if stopping || self.it.is_ended() {
-                    return self.cancel_late(slot, run);
-                }
-                self.flush(slot);
             }
         }
+        if matches!(self.it.stage, Stage::Stopping { .. } | Stage::Ended { .. }) {
+            return self.cancel(slot); // nobody wants it any more
+        }
+        self.start_children();
+        self.flush(slot);
     }
 
     /// A start was not made, because by its turn everything was being stopped.
-    fn unwanted(&mut self, slot: Slot) {
+    fn unwanted(&mut self, slot: Slot, dispatch: &DispatchId) {
+        if self.it.awaits_start(slot, dispatch) {
+            self.not_started(slot);
+            self.stop_on();
+        }
+    }
+
+    pub(super) fn not_started(&mut self, slot: Slot) {
         match slot {
-            Slot::Parent => {
-                if self.it.parent.as_ref().is_some_and(|parent| parent.run.is_none()) {
-                    self.it.parent = None;
-                }
-            }
+            Slot::Parent => self.it.parent = None,
             Slot::Child(number) => {
-                if let Some(child) = self.it.child_mut(number).filter(|child| child.state == ChildState::Starting) {
+                if let Some(child) = self.it.child_mut(number) {
                     child.state = ChildState::Cancelled;
                 }
             }
         }
-        self.stop_on();
     }
 }

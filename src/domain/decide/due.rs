@@ -2,22 +2,16 @@
 
 use super::Turn;
 use crate::domain::{
-    effect::{Effect, Slot, TimerName},
+    effect::{Slot, TimerName},
     message::Tone,
-    orchestration::{Ending, Fate, Stage},
+    orchestration::{Asked, Ending, Fate, Stage},
     words::cards,
 };
 
 impl Turn<'_> {
     pub(super) fn due(&mut self, timer: &TimerName) {
-        if let (TimerName::Stale { slot }, Stage::Stopping { .. }) = (timer, &self.it.stage) {
-            let slot = *slot;
-            if let Some(run) = self.run_of(slot) {
-                self.act(Effect::CancelRun { slot, run });
-            }
-            return;
-        }
         match *timer {
+            TimerName::Stale { slot } if matches!(self.it.stage, Stage::Stopping { .. }) => self.cancel(slot),
             TimerName::Expiry { version } => self.lapse(version),
             TimerName::Stale { slot: Slot::Parent } => self.parent_stale(),
             TimerName::Stale { slot: Slot::Child(number) } => self.child_stale(number),
@@ -32,7 +26,13 @@ impl Turn<'_> {
         }
         self.close_proposal(&Fate::Expired);
         self.say(cards::lapsed(version, self.now).tone(Tone::Final));
-        self.end(Ending::Expired);
+        if self.parent_is_busy() {
+            // Somebody is talking with it: what it says next may be a new version.
+            self.it.stage = Stage::Planning { asked: Asked::Again };
+            self.flush(Slot::Parent);
+        } else {
+            self.end(Ending::Expired);
+        }
     }
 
     /// A follow-up to the parent shows no effect, or could not be given to it.
@@ -40,19 +40,27 @@ impl Turn<'_> {
         let Some(parent) = &self.it.parent else { return };
         match parent.told {
             None => self.flush(Slot::Parent),
-            Some(_) if parent.seen.state.is_working() => {}
-            Some(_) => self.reread_parent(),
+            Some(told) if told.taken && parent.seen.state.is_at_rest() => self.reread_parent(),
+            Some(_) => {}
         }
     }
 
     fn reread_parent(&mut self) {
-        if matches!(self.it.stage, Stage::Stopping { .. } | Stage::Ended { .. }) {
-            return;
+        if !matches!(self.it.stage, Stage::Stopping { .. } | Stage::Ended { .. }) {
+            self.read_parent();
         }
-        let Some(parent) = &mut self.it.parent else { return };
-        if let (Some(run), false) = (parent.run.clone(), parent.reading) {
-            parent.reading = true;
-            self.act(Effect::ReadRun { slot: Slot::Parent, run });
+    }
+
+    /// A child's follow-up shows no effect, or could not be given to it.
+    fn child_stale(&mut self, number: u32) {
+        match self.it.child(number).and_then(|child| child.told) {
+            None => self.flush(Slot::Child(number)),
+            Some(told) => {
+                let rests = self.it.child(number).is_some_and(|child| child.seen.state.is_at_rest());
+                if told.is_unheard() && rests {
+                    self.read_child(number);
+                }
+            }
         }
     }
 }

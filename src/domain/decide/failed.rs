@@ -1,12 +1,12 @@
 //! Deliveries that were given up: what they were for decides what follows, and somebody is told.
 
-use super::Turn;
+use super::{Turn, parent::Brought};
 use crate::domain::{
-    effect::{Purpose, Slot},
+    effect::{PostKey, Purpose, Slot},
     failure::Problem,
     input::FailedEffect,
     orchestration::{ChildState, Ending, Stage},
-    run::{CancelAnswer, Reading, RunState},
+    run::{CancelAnswer, RunState},
     words::cards,
 };
 use crate::ids::DispatchId;
@@ -17,7 +17,9 @@ impl Turn<'_> {
             FailedEffect::PostBoard => {
                 // Nobody can be told here; the one who asked has been told in private.
                 self.note(format!("nothing can be posted here: {}", problem.code));
-                self.end(Ending::Failed { problem });
+                if !self.it.posts.contains_key(&PostKey::board()) {
+                    self.end(Ending::Failed { problem });
+                }
             }
             FailedEffect::ReadThread => {
                 self.note(format!("the thread could not be read: {}", problem.code));
@@ -41,44 +43,37 @@ impl Turn<'_> {
     }
 
     fn start_failed(&mut self, slot: Slot, dispatch: &DispatchId, problem: Problem) {
-        let id = self.it.id.clone();
-        let current = |attempt: u32| *dispatch == DispatchId::of(&id, &slot.to_string(), attempt);
-        let stopping = matches!(self.it.stage, Stage::Stopping { .. });
+        if !self.it.awaits_start(slot, dispatch) {
+            return;
+        }
+        if matches!(self.it.stage, Stage::Stopping { .. }) {
+            self.not_started(slot);
+            return self.stop_on();
+        }
         match slot {
+            Slot::Child(number) => self.child_failed(number, problem, false),
+            Slot::Parent if self.it.is_ended() => {}
             Slot::Parent => {
-                if !self.it.parent.as_ref().is_some_and(|parent| current(parent.attempt)) {
-                    return;
-                }
-                if stopping {
-                    self.it.parent = None;
-                    return self.stop_on();
-                }
-                if self.it.is_ended() {
-                    return;
+                self.not_started(slot);
+                let lead = "The parent run could not be started.";
+                if matches!(self.it.stage, Stage::Deciding { .. }) {
+                    return self.say(cards::problem(lead, &problem)); // what stands can be decided without it
                 }
                 for child in &mut self.it.children {
                     if !child.state.is_settled() {
                         child.state = ChildState::Cancelled;
                     }
                 }
-                self.fail("The parent run could not be started.", problem);
-            }
-            Slot::Child(number) => {
-                let Some(child) = self.it.child_mut(number).filter(|child| current(child.attempt)) else { return };
-                if stopping {
-                    child.state = ChildState::Cancelled;
-                    return self.stop_on();
-                }
-                self.child_failed(number, problem, false);
+                self.fail(lead, problem);
             }
         }
     }
 
     fn follow_up_failed(&mut self, slot: Slot, purpose: Purpose, problem: Problem) {
-        if matches!(self.it.stage, Stage::Stopping { .. } | Stage::Ended { .. }) {
+        self.set_told(slot, None);
+        if matches!(self.it.stage, Stage::Stopping { .. }) {
             return;
         }
-        self.set_told(slot, None);
         let blocked = match slot {
             Slot::Parent => self.it.parent.as_ref().map(|parent| &parent.seen.state),
             Slot::Child(number) => self.it.child(number).map(|child| &child.seen.state),
@@ -101,29 +96,23 @@ impl Turn<'_> {
     }
 
     fn read_failed(&mut self, slot: Slot, problem: Problem) {
-        match slot {
-            Slot::Child(number) => self.child_read(number, Reading::default()),
-            Slot::Parent => {
-                if let Some(parent) = &mut self.it.parent {
-                    parent.reading = false;
-                    parent.heard_out = true;
-                    parent.told = parent.told.filter(|told| !told.taken);
-                }
-                match &self.it.stage {
-                    Stage::Planning { .. } => self.fail("What the agent said could not be read.", problem),
-                    Stage::Summarising { .. } => self.summarised(None),
-                    Stage::Running if self.children_start_themselves() => {
-                        if self.it.children.iter().all(|child| child.state.is_settled()) {
-                            self.summarised(None);
-                        }
-                    }
-                    Stage::Gathering
-                    | Stage::Deciding { .. }
-                    | Stage::Running
-                    | Stage::Stopping { .. }
-                    | Stage::Ended { .. } => {}
-                }
-            }
+        if let Slot::Child(number) = slot {
+            return self.child_read(number, None);
         }
+        let Some(parent) = &mut self.it.parent else { return };
+        parent.reading = false;
+        if parent.seen.state.is_working() {
+            return; // its next rest is read again
+        }
+        parent.heard_out = true;
+        let told = parent.told.take_if(|told| told.taken);
+        let purpose = told.map_or(Purpose::None, |told| told.purpose);
+        let lead = "What the agent said could not be read.";
+        match self.it.stage {
+            Stage::Planning { .. } => self.fail(lead, problem),
+            _ if purpose == Purpose::Reply => self.say(cards::problem(lead, &problem)),
+            _ => self.hear_out(purpose, Brought::default()),
+        }
+        self.flush(slot);
     }
 }

@@ -1,9 +1,9 @@
 //! Telling a run something: at once when it can hear it, else as soon as it can.
 
-use super::{Turn, parent::STALE};
+use super::Turn;
 use crate::domain::{
     effect::{Effect, Purpose, Reaction, Slot, TimerName},
-    orchestration::{ChildState, Stage, Told, Waiting},
+    orchestration::{ChildState, STALE, Stage, Told, Waiting},
     run::{Mode, RunState},
 };
 
@@ -36,10 +36,25 @@ impl Turn<'_> {
         self.act(Effect::FollowUp { slot, run, text, mode, purpose, message });
     }
 
-    /// Another follow-up is under way, or the parent is making the proposal.
+    /// It has been told something, or will be, and its words on that are still to come.
+    pub(super) fn parent_is_busy(&self) -> bool {
+        let waiting = self.it.waiting.iter().any(|waiting| waiting.slot == Slot::Parent);
+        self.it.parent.as_ref().is_some_and(|parent| {
+            waiting || parent.run.is_none() || parent.told.is_some() || parent.seen.state.is_working()
+        })
+    }
+
+    /// Another follow-up is under way, what it says is still to be heard, or it is about to be started.
     fn is_busy(&self, slot: Slot) -> bool {
         match slot {
-            Slot::Child(number) => self.it.child(number).is_some_and(|child| child.told.is_some()),
+            Slot::Child(number) => self.it.child(number).is_some_and(|child| match child.state {
+                ChildState::Waiting | ChildState::Starting | ChildState::Retrying { .. } | ChildState::Reading => true,
+                ChildState::Working
+                | ChildState::Blocked
+                | ChildState::Done { .. }
+                | ChildState::Failed { .. }
+                | ChildState::Cancelled => child.told.is_some(),
+            }),
             Slot::Parent => self.it.parent.as_ref().is_some_and(|parent| {
                 let proposes = matches!(self.it.stage, Stage::Planning { .. }) && parent.mode != Mode::Normal;
                 parent.told.is_some() || parent.reading || (proposes && parent.seen.state.is_working())
@@ -64,6 +79,9 @@ impl Turn<'_> {
 
     /// Oz has taken it: the run's old state is stale from now on.
     pub(super) fn taken(&mut self, slot: Slot, purpose: Purpose, message: Option<String>) {
+        if self.run_of(slot).is_none() {
+            return self.note(format!("an earlier run of {slot} was told ({purpose:?})"));
+        }
         self.set_told(slot, Some(Told { at: self.now, purpose, taken: true, worked: false }));
         match slot {
             Slot::Parent => {
@@ -77,8 +95,11 @@ impl Turn<'_> {
                 let Some(child) = self.it.child_mut(number) else { return };
                 child.state = ChildState::Working;
                 child.ended_at = None;
-                if matches!(self.it.stage, Stage::Summarising { .. } | Stage::Ended { .. }) {
-                    self.it.stage = Stage::Running;
+                match self.it.stage {
+                    Stage::Summarising { .. } | Stage::Ended { .. } => self.it.stage = Stage::Running,
+                    // It was being told this when the stop came.
+                    Stage::Stopping { .. } => self.cancel(slot),
+                    Stage::Gathering | Stage::Planning { .. } | Stage::Deciding { .. } | Stage::Running => {}
                 }
             }
         }
@@ -92,8 +113,14 @@ impl Turn<'_> {
     /// The run takes nothing now: it is told when it rests.
     pub(super) fn held(&mut self, slot: Slot, text: String, mode: Mode, purpose: Purpose, message: Option<String>) {
         self.set_told(slot, None);
+        if matches!(self.it.stage, Stage::Stopping { .. }) && purpose != Purpose::Reply {
+            return;
+        }
         let first = self.it.waiting.iter().position(|waiting| waiting.slot == slot).unwrap_or(self.it.waiting.len());
         self.it.waiting.insert(first, Waiting { slot, text, mode, purpose, message });
+        if matches!(self.it.stage, Stage::Stopping { .. }) {
+            return;
+        }
         let blocked = match slot {
             Slot::Parent => self.it.parent.as_ref().is_some_and(|parent| parent.seen.state == RunState::Blocked),
             Slot::Child(number) => self.it.child(number).is_some_and(|child| child.seen.state == RunState::Blocked),

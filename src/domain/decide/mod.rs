@@ -4,18 +4,21 @@
 //! The same orchestration with the same input always decides the same. Nothing here fails: what
 //! cannot be is told to somebody or leaves a line in the trail.
 
+mod artifacts;
 mod asked;
 mod children;
 mod delivered;
 mod due;
 mod failed;
 mod follow_up;
+mod heard;
 mod open;
 mod parent;
 mod pressed;
 mod progress;
 mod replied;
 mod stop;
+mod strangers;
 
 pub use open::{Opening, open};
 
@@ -26,7 +29,7 @@ use super::{
     failure::Problem,
     input::{AnswerPath, Input},
     message::{Message, Tone},
-    orchestration::{Ending, Fate, Orchestration, Stage},
+    orchestration::{Asked, Ending, Fate, Orchestration, Stage, Waiting},
     proposal::Proposal,
     words::cards,
 };
@@ -141,16 +144,37 @@ impl<'a> Turn<'a> {
         meant.then_some(proposal)
     }
 
+    /// Ends it. What waits for a child that has a run is passed on all the same, unless it was stopped.
     fn end(&mut self, how: Ending) {
-        if self.it.waiting.drain(..).any(|waiting| waiting.purpose == Purpose::Reply) {
+        let stopped = matches!(how, Ending::Stopped { .. });
+        let (kept, lost): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.it.waiting)
+            .into_iter()
+            .partition(|waiting| !stopped && waiting.slot != Slot::Parent && self.run_of(waiting.slot).is_some());
+        self.it.waiting = kept;
+        if lost.iter().any(|waiting| matches!(waiting.purpose, Purpose::Reply | Purpose::Revise)) {
             self.say(cards::unheard());
         }
         self.it.stage = Stage::Ended { how, at: self.now };
         self.note(format!("ended: {}", self.it.stage_word()));
     }
 
+    /// Ends it, unless somebody has said something to the parent in the meantime: that continues it.
+    fn end_and_go_on(&mut self, how: Ending) {
+        let goes_on = self.it.waiting.iter().any(|waiting| waiting.slot == Slot::Parent);
+        if goes_on && self.run_of(Slot::Parent).is_some() {
+            self.it.stage = Stage::Planning { asked: Asked::Again };
+            self.flush(Slot::Parent);
+        } else {
+            self.end(how);
+        }
+    }
+
     fn fail(&mut self, lead: &str, problem: Problem) {
         self.say(cards::problem(lead, &problem).tone(Tone::Failure));
-        self.end(Ending::Failed { problem });
+        self.end_and_go_on(Ending::Failed { problem });
+    }
+
+    fn is_waiting(&self, purpose: Purpose) -> bool {
+        self.it.waiting.iter().any(|waiting| waiting.purpose == purpose)
     }
 }

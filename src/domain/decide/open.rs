@@ -14,7 +14,7 @@ use crate::{
         orchestration::{Asked, Orchestration, Parent, Request, Seen, Stage},
         policy::{Verdict, Wish},
         proposal::{ChildSpec, Content},
-        route::Terms,
+        route::{Launch, Terms},
         run::{Mode, RunSpec},
         text::first_line,
         words::{answers, prompt},
@@ -58,11 +58,13 @@ pub fn open(opening: Opening, now: Timestamp) -> Result<(Orchestration, Decision
         id,
         conversation,
         settings: request.ask.settings.over(&terms.settings),
-        launch: terms.launch,
+        // The children of `each:` are Baton's own from the start.
+        launch: if request.ask.each.is_empty() { terms.launch } else { Launch::Exact },
         max_children,
         policy: terms.policy,
         stage: if gather { Stage::Gathering } else { Stage::Planning { asked: Asked::First } },
         parent: None,
+        parent_starts: 0,
         children: Vec::new(),
         proposal: None,
         versions: Vec::new(),
@@ -104,7 +106,8 @@ impl Turn<'_> {
 
     /// Starts the parent, anew if there was one. Its stage is the caller's business.
     pub(super) fn start_parent(&mut self, mode: Mode, prompt: String) {
-        let attempt = self.it.parent.as_ref().map_or(1, |parent| parent.attempt + 1);
+        self.it.parent_starts += 1;
+        let attempt = self.it.parent_starts;
         self.it.parent = Some(Parent {
             attempt,
             run: None,
@@ -114,6 +117,7 @@ impl Turn<'_> {
             turns: 0,
             reading: false,
             heard_out: false,
+            plan: None,
         });
         let dispatch = DispatchId::of(&self.it.id, "parent", attempt);
         let metadata = BTreeMap::from([

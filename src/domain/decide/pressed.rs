@@ -135,14 +135,12 @@ impl Turn<'_> {
         if let Some(reason) = reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty()) {
             self.say(cards::rejected(actor, reason));
         }
-        // A reply may have put it to work again.
-        if let Some(parent) = &self.it.parent
-            && let Some(run) = parent.run.clone()
-            && (parent.seen.state.is_working() || parent.told.is_some())
-        {
-            self.act(Effect::CancelRun { slot: Slot::Parent, run });
+        let how = Ending::Rejected { by: actor.clone(), reason };
+        if self.parent_is_busy() {
+            self.stop_all(actor, how); // a reply has put it to work again
+        } else {
+            self.end(how);
         }
-        self.end(Ending::Rejected { by: actor.clone(), reason });
     }
 
     /// The approved content is what `launch` works from.

@@ -3,7 +3,8 @@
 use super::Turn;
 use crate::domain::{
     actor::Actor,
-    effect::{Effect, Purpose, Reaction, Slot},
+    effect::{Effect, PostKey, Purpose, Reaction, Slot},
+    input::AnswerPath,
     orchestration::{Asked, Stage},
     parse,
     run::Mode,
@@ -34,14 +35,19 @@ impl Turn<'_> {
         }
         if matches!(self.it.stage, Stage::Stopping { .. }) {
             let sentence = "This is being stopped. Reply again once it has, to go on.";
-            self.tell(actor, crate::domain::input::AnswerPath::default(), answers::warning(sentence));
+            self.tell(actor, AnswerPath::default(), answers::warning(sentence));
             return;
         }
         let (slot, words) = parse::addressee(self.it, text);
         let words = shorten(words, LONGEST);
         self.note_by(actor, format!("said something to {slot}"));
         let said = prompt::reply(&who(actor), &words, correction);
+        let settled = |number| self.it.child(number).is_some_and(|child| child.state.is_settled());
         match slot {
+            Slot::Child(number) if settled(number) && self.run_of(slot).is_none() => {
+                let sentence = format!("{} was not started, so nothing can be said to it.", self.called(slot));
+                self.tell(actor, AnswerPath::default(), answers::warning(sentence));
+            }
             Slot::Child(_) => self.send(slot, said, Mode::Normal, Purpose::Reply, Some(message)),
             Slot::Parent => self.reply_to_parent(said, &words, message),
         }
@@ -54,10 +60,14 @@ impl Turn<'_> {
             Stage::Running | Stage::Summarising { .. } => Mode::Normal,
             _ => self.it.request.verb.mode(),
         };
+        let visible = self.it.posts.contains_key(&PostKey::board());
         if self.it.is_ended() {
-            self.it.stage = Stage::Planning { asked: Asked::Again };
+            self.it.stage = Stage::Planning { asked: if visible { Asked::Again } else { Asked::First } };
+            if !visible {
+                self.act(Effect::PostBoard { answer: AnswerPath::default() });
+            }
         }
-        if started || on_its_way || matches!(self.it.stage, Stage::Gathering) {
+        if started || on_its_way || !visible || matches!(self.it.stage, Stage::Gathering) {
             self.send(Slot::Parent, said, mode, Purpose::Reply, Some(message));
             return;
         }

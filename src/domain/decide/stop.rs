@@ -3,18 +3,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Turn, parent::STALE};
-use crate::{
-    domain::{
-        actor::Actor,
-        effect::{Effect, Purpose, Slot, TimerName},
-        input::AnswerPath,
-        message::Tone,
-        orchestration::{ChildState, Ending, Fate, Stage},
-        run::CancelAnswer,
-        words::{answers, cards},
-    },
-    ids::RunId,
+use super::Turn;
+use crate::domain::{
+    actor::Actor,
+    effect::{Effect, Purpose, Slot, TimerName},
+    input::AnswerPath,
+    message::Tone,
+    orchestration::{ChildState, Ending, Fate, STALE, Stage},
+    run::CancelAnswer,
+    words::{answers, cards},
 };
 
 /// A run that may yet wake is cancelled again after this.
@@ -33,42 +30,39 @@ impl Turn<'_> {
             | Stage::Running
             | Stage::Summarising { .. } => {
                 self.note_by(actor, "stopped it");
-                self.stop_all(actor);
+                self.stop_all(actor, Ending::Stopped { by: actor.clone() });
             }
         }
     }
 
-    fn stop_all(&mut self, by: &Actor) {
+    /// Stops everything; it ends as `how` then.
+    pub(super) fn stop_all(&mut self, by: &Actor, how: Ending) {
         self.close_proposal(&Fate::Stopped { by: by.clone() });
         self.it.waiting.retain(|waiting| waiting.purpose == Purpose::Reply);
-        self.it.stage = Stage::Stopping { by: by.clone(), answers: BTreeMap::new(), parent_asked: false };
-        let mut cancels = Vec::new();
-        let mut timers = Vec::new();
-        for child in &mut self.it.children {
-            let slot = Slot::Child(child.number);
-            match (&child.state, &child.run) {
-                (ChildState::Waiting | ChildState::Retrying { .. }, _) => {
-                    timers.push(TimerName::Retry { slot });
-                    child.state = ChildState::Cancelled;
-                }
-                (ChildState::Working | ChildState::Blocked | ChildState::Reading, Some(run)) => {
-                    cancels.push((slot, run.clone()));
-                }
-                // A start on its way is cancelled as soon as its run is known.
-                (ChildState::Starting | ChildState::Working | ChildState::Blocked | ChildState::Reading, None)
-                | (
-                    ChildState::Done { .. } | ChildState::Failed { .. } | ChildState::Cancelled | ChildState::Starting,
-                    _,
-                ) => {}
-            }
-        }
-        for timer in timers {
-            self.clear_timer(timer);
-        }
-        for (slot, run) in cancels {
-            self.act(Effect::CancelRun { slot, run });
+        self.it.stage = Stage::Stopping { by: by.clone(), how, answers: BTreeMap::new(), parent_asked: false };
+        self.clear_timer(TimerName::Stale { slot: Slot::Parent });
+        let numbers: Vec<u32> = self.it.children.iter().map(|child| child.number).collect();
+        for number in numbers {
+            self.stop_child(number);
         }
         self.stop_on();
+    }
+
+    fn stop_child(&mut self, number: u32) {
+        let slot = Slot::Child(number);
+        let Some(child) = self.it.child_mut(number) else { return };
+        match child.state {
+            ChildState::Waiting | ChildState::Retrying { .. } => {
+                child.state = ChildState::Cancelled;
+                self.clear_timer(TimerName::Retry { slot });
+            }
+            ChildState::Working | ChildState::Blocked | ChildState::Reading => {
+                self.clear_timer(TimerName::Stale { slot });
+                self.cancel(slot);
+            }
+            // A start on its way is cancelled as soon as its run is known.
+            ChildState::Starting | ChildState::Done { .. } | ChildState::Failed { .. } | ChildState::Cancelled => {}
+        }
     }
 
     /// Oz has answered a cancel.
@@ -77,6 +71,7 @@ impl Turn<'_> {
             // It was told something a moment ago and still shows its old state: it will work yet.
             return self.set_timer(TimerName::Stale { slot }, self.now + AGAIN);
         }
+        self.set_told(slot, None);
         if let Slot::Child(number) = slot
             && let Some(child) = self.it.child_mut(number)
             && !matches!(answer, CancelAnswer::OwnInfrastructure | CancelAnswer::Unanswered)
@@ -106,58 +101,32 @@ impl Turn<'_> {
 
     /// The next step of stopping: the parent once every child has been answered for, then the end.
     pub(super) fn stop_on(&mut self) {
-        let Stage::Stopping { by, answers, parent_asked } = &self.it.stage else { return };
+        let Stage::Stopping { by, how, answers, parent_asked } = &self.it.stage else { return };
         let answered = |slot: Slot| answers.contains_key(&slot.to_string());
         let waits =
             self.it.children.iter().any(|child| !child.state.is_settled() && !answered(Slot::Child(child.number)));
         if waits {
             return;
         }
-        let by = by.clone();
         let parent = answers.get(&Slot::Parent.to_string()).copied();
         if let (Some(there), None) = (&self.it.parent, parent) {
             // Its start may be on its way, and is cancelled when it is known.
-            if let (Some(run), false) = (there.run.clone(), *parent_asked) {
+            if there.run.is_some() && !parent_asked {
                 if let Stage::Stopping { parent_asked, .. } = &mut self.it.stage {
                     *parent_asked = true;
                 }
-                self.act(Effect::CancelRun { slot: Slot::Parent, run });
+                self.cancel(Slot::Parent);
             }
             return;
         }
+        let (by, how) = (by.clone(), how.clone());
         self.say(cards::stopped(self.it, &by, parent).tone(Tone::Final));
-        let how = if by == baton(&by) {
-            Ending::Failed {
-                problem: crate::domain::failure::Problem::new(crate::domain::words::problems::UNAPPROVED_CHILD),
-            }
-        } else {
-            Ending::Stopped { by }
-        };
         self.end(how);
     }
 
-    /// A run was started that nobody wants any more.
-    pub(super) fn cancel_late(&mut self, slot: Slot, run: RunId) {
-        self.act(Effect::CancelRun { slot, run });
-    }
-
-    /// A child that nobody approved: before the approval its whole fleet is stopped, afterwards it
-    /// alone.
-    pub(super) fn stop_breach(&mut self, number: u32, run: RunId) {
-        match &self.it.stage {
-            Stage::Running | Stage::Summarising { .. } | Stage::Ended { .. } => {
-                self.act(Effect::CancelRun { slot: Slot::Child(number), run });
-            }
-            Stage::Stopping { .. } => self.act(Effect::CancelRun { slot: Slot::Child(number), run }),
-            Stage::Gathering | Stage::Planning { .. } | Stage::Deciding { .. } => {
-                let by = baton(&self.it.request.by);
-                self.stop_all(&by);
-            }
+    pub(super) fn cancel(&mut self, slot: Slot) {
+        if let Some(run) = self.run_of(slot) {
+            self.act(Effect::CancelRun { slot, run });
         }
     }
-}
-
-/// Baton itself, as the one who stopped something.
-fn baton(like: &Actor) -> Actor {
-    Actor { platform: like.platform, workspace: like.workspace.clone(), id: "baton".into(), name: Some("Baton".into()) }
 }

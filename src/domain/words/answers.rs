@@ -87,7 +87,7 @@ pub fn refusal(refusal: &Refusal, policy: &Policy, asker: &Actor) -> Message {
 pub fn stale(orchestration: &Orchestration, version: Option<u32>) -> Message {
     let current = orchestration.proposal.as_ref().map(|proposal| proposal.version);
     let sentence = match (&orchestration.stage, version, current) {
-        (Stage::Deciding { .. }, Some(old), Some(current)) if old != current => {
+        (Stage::Deciding { .. }, Some(old), Some(current)) if old < current => {
             format!("Version {old} was replaced by version {current}. Look at the newer one; nothing was changed.")
         }
         (Stage::Deciding { .. }, ..) => "That is not the proposal that stands now. Nothing was changed.".into(),

@@ -21,6 +21,10 @@ use crate::{
 /// Prompts are quoted in full up to this many characters in all; longer proposals go to a file.
 const QUOTED_IN_FULL: usize = 5000;
 
+/// For the words of an agent that nobody can read here.
+pub const MUTE: &str =
+    "The agent has ended. Its harness offers no conversation that can be read here; open the run for its words.";
+
 /// The proposal, to be decided on.
 #[must_use]
 pub fn proposal(orchestration: &Orchestration, proposal: &Proposal) -> Message {

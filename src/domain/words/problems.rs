@@ -13,6 +13,8 @@ pub const CANCELLED_ELSEWHERE: &str = "cancelled_elsewhere";
 pub const UNAPPROVED_CHILD: &str = "unapproved_child";
 /// The run ended without having said anything.
 pub const SAID_NOTHING: &str = "said_nothing";
+/// Its harness offers no conversation, so that nothing can be read from it.
+pub const NO_CONVERSATION: &str = "no_conversation";
 /// The proposal has more children than are allowed.
 pub const TOO_MANY_CHILDREN: &str = "too_many_children";
 /// Tried for as long as it makes sense.
@@ -97,7 +99,13 @@ fn sentence(code: &str) -> (&'static str, &'static str) {
         SAID_NOTHING => {
             ("The agent came to rest without saying anything.", "Open the run to see why, or reply here to go on.")
         }
-        TOO_MANY_CHILDREN => ("The proposal has more children than are allowed here.", "Ask for changes."),
+        TOO_MANY_CHILDREN => {
+            ("The proposal has more children than are allowed here.", "Reply here to have it changed.")
+        }
+        NO_CONVERSATION => (
+            "Its harness offers no conversation that can be read here.",
+            "Open the run, or ask again with another harness.",
+        ),
         GAVE_UP => ("It was tried several times without success.", "Try again later."),
         _ => (UNKNOWN, "Open the run for the details, or reply here to go on."),
     }

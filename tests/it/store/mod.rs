@@ -77,6 +77,7 @@ fn orchestration(id: &str) -> Orchestration {
         policy: Policy::default(),
         stage: Stage::Planning { asked: Asked::First },
         parent: None,
+        parent_starts: 0,
         children: Vec::new(),
         proposal: None,
         versions: Vec::new(),

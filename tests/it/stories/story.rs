@@ -16,7 +16,7 @@ use baton::{
     simulator::{
         World,
         http::broken_response,
-        slack::{BOT_TOKEN, Message, SIGNING_SECRET},
+        slack::{APP_ID, BOT_TOKEN, Message, SIGNING_SECRET, TEAM, sign},
     },
     storage::{Store, inbox, outbox},
     time::{Clock, Timestamp},
@@ -212,6 +212,46 @@ impl Story {
         self.settle().await;
     }
 
+    /// Where the newest link button with this label leads.
+    pub fn link(&self, label: &str) -> String {
+        let messages = self.world.slack.messages(self.place);
+        let elements =
+            messages.iter().flat_map(|message| &message.blocks).filter_map(|block| block["elements"].as_array());
+        let button = elements.flatten().filter(|element| element["text"]["text"] == label).last().unwrap();
+        button["url"].as_str().unwrap().to_owned()
+    }
+
+    /// Presses a button of a message as it was shown once: somebody's screen is not up to date.
+    pub async fn press_as_it_was(&self, user: &str, message: &Message, action: &str) {
+        let button = button_of(message, action);
+        let payload = serde_json::json!({
+            "type": "block_actions", "team": { "id": TEAM }, "user": { "id": user }, "api_app_id": APP_ID,
+            "channel": { "id": self.place }, "trigger_id": format!("stale.{action}"),
+            "container": { "type": "message", "message_ts": message.ts, "channel_id": self.place },
+            "message": { "ts": message.ts, "thread_ts": message.thread_ts },
+            "actions": [{ "type": "button", "action_id": action, "block_id": "b", "value": button["value"] }],
+        });
+        let body =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
+        let now = self.clock.now().as_secs().to_string();
+        let signature = sign(SIGNING_SECRET, &now, body.as_bytes());
+        let headers = [("X-Slack-Request-Timestamp", now.as_str()), ("X-Slack-Signature", signature.as_str())];
+        let answer = self.world.slack.raw("/slack/interactivity", body, &headers).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        self.settle().await;
+    }
+
+    /// Fills the first field of the form that is open to this person, and sends it.
+    pub async fn fill_form(&self, user: &str, text: &str) {
+        let views = self.world.slack.views(user);
+        let view = views.last().unwrap_or_else(|| panic!("no form is open:\n{}", self.thread_text()));
+        let blocks = view["blocks"].as_array().unwrap();
+        let field = blocks.iter().find(|block| block["type"] == "input").unwrap()["block_id"].as_str().unwrap();
+        let values = serde_json::json!({ field: text });
+        self.world.slack.submit(user, view["id"].as_str().unwrap(), &values).await.unwrap();
+        self.settle().await;
+    }
+
     /// The newest message with this button.
     pub fn message_with(&self, action: &str) -> Message {
         let messages = self.world.slack.messages(self.place);
@@ -291,4 +331,9 @@ fn door(
             if kill.is_dead() { broken_response() } else { answer }
         })
     }
+}
+
+fn button_of(message: &Message, action: &str) -> serde_json::Value {
+    let elements = message.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
+    elements.filter(|element| element["action_id"] == action).last().unwrap().clone()
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::simulator::slack::{Refused, Use};
+use crate::simulator::slack::{Refused, SIGNING_SECRET, Use};
 
 fn modal(blocks: &Value) -> Value {
     let plain = |text: &str| json!({"type": "plain_text", "text": text});
