@@ -1,12 +1,15 @@
 //! Wires store, clients, workers and router together; starts them and stops them in order. `serve`
 //! and `dev` run an [`App`], stories drive one step by step.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -23,11 +26,12 @@ use crate::{
     storage::{Store, ingest::Ingest},
     telemetry::Metrics,
     time::Clock,
-    web::{self, Ready, Web},
+    web::{self, Ready, Web, listen},
 };
 
 /// After the signal to stop, requests and deliveries under way have this long.
 const FAREWELL: Duration = Duration::from_secs(20);
+const CLOSE: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
@@ -114,32 +118,34 @@ impl App {
         Ok(Self { workers, router, store, clock, ready, writer })
     }
 
-    /// Serves and works until `stop`, then finishes what is under way.
+    /// Serves and works until `stop`, then finishes what is under way: no new connections and no new
+    /// deliveries, then the requests and deliveries there are, then what the inbox still holds.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// When one of them ends by itself.
     pub async fn run(self, listener: TcpListener, more: Router, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { workers, router, store, clock, ready, writer } = self;
-        let work = tokio::spawn(workers.run(stop.clone(), move |name| ready.worker_beat(name, clock.now())));
-        let stopped = stop.clone();
-        let serve = axum::serve(listener, router.merge(more).into_make_service_with_connect_info::<SocketAddr>());
-        let listening =
-            tokio::spawn(serve.with_graceful_shutdown(async move { stopped.cancelled().await }).into_future());
-        stop.cancelled().await;
-        let farewell = async {
-            let _ = work.await;
-            // The writer ends when the door, its last sender, is gone.
-            let served = listening.await;
-            let _ = writer.await;
-            served
+        let mut parts = JoinSet::new();
+        parts.spawn(workers.run(stop.clone(), move |name| ready.worker_beat(name, clock.now())));
+        // The door is in the router. The writer ends when the last copy of it is gone.
+        parts.spawn(listen::serve(listener, router.merge(more), stop.clone()));
+        let broken = tokio::select! {
+            () = stop.cancelled() => false,
+            _ = parts.join_next() => true,
         };
-        let served = tokio::time::timeout(FAREWELL, farewell).await;
-        store.close().await;
-        match served {
-            Ok(Ok(result)) => result.context("the server failed"),
-            Ok(Err(panicked)) => Err(panicked).context("the server ended"),
-            Err(_) => Ok(()),
+        stop.cancel();
+        let farewell = async {
+            while parts.join_next().await.is_some() {}
+            let _ = writer.await;
+        };
+        if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+            tracing::warn!("what is still under way is cut off; it is found again by its leases");
         }
+        parts.shutdown().await;
+        // A connection that does not come back keeps nobody waiting.
+        let _ = tokio::time::timeout(CLOSE, store.close()).await;
+        anyhow::ensure!(!broken, "the service broke down");
+        Ok(())
     }
 }
 
@@ -155,6 +161,7 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
     if options.migrate {
         store.migrate().await?;
     }
+    let _sole = store.take_over().await?;
     let app = App::new(Setup {
         store,
         clock: Clock::system(),
@@ -170,7 +177,7 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
     })?;
     let listen = settings.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-    tracing::info!(%listen, "listening");
+    tracing::info!(listen = %listener.local_addr()?, "listening");
     app.run(listener, Router::new(), stop_on_signal()?).await
 }
 
@@ -186,6 +193,7 @@ pub async fn dev(options: DevOptions) -> anyhow::Result<()> {
     let folder = Folder::open(options.data)?;
     let store = Store::open(&format!("sqlite://{}", folder.path.join("baton.db").display()), 10).await?;
     store.migrate().await?;
+    let _sole = store.take_over().await?;
 
     let clock = Clock::system();
     let world = World::new(&clock);

@@ -3,18 +3,33 @@
 
 use std::time::Duration;
 
-/// `burst` at once, then one each `interval`, for everything with the same `key`.
+/// `burst` requests at once, then one each `interval`, for everything with the same `key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pace {
     pub key: String,
     pub interval: Duration,
     pub burst: u32,
+    /// What is asked makes so many requests, one right after the other. Where that is more than the
+    /// burst, there is as much room before them as after them.
+    pub requests: u32,
 }
 
 impl Pace {
-    /// The pace of something that counts for `times`.
+    /// The pace of something that makes so many requests.
     #[must_use]
-    pub fn times(self, times: u32) -> Self {
-        Self { interval: self.interval * times.max(1), ..self }
+    pub fn of_requests(self, requests: u32) -> Self {
+        Self { requests: requests.max(1), ..self }
+    }
+
+    /// The room that it needs before it.
+    #[must_use]
+    pub fn before(&self) -> Duration {
+        self.interval * (self.requests - 1)
+    }
+
+    /// The room that it needs from its first request on.
+    #[must_use]
+    pub fn after(&self) -> Duration {
+        self.interval * self.requests
     }
 }

@@ -1,8 +1,6 @@
 //! The databases that are measured: a SQLite file in a temporary folder, and a PostgreSQL database
 //! of its own when `BATON_BENCH_POSTGRES_URL` names a server. Both are gone afterwards.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Context as _;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, postgres::PgConnectOptions};
 use tempfile::TempDir;
@@ -35,22 +33,6 @@ impl Database {
         let mut url: url::Url = server.parse().context("BATON_BENCH_POSTGRES_URL")?;
         url.set_path(&database);
         Ok(Some(Self { url: url.into(), place: Place::Server { url: server, database } }))
-    }
-
-    /// How long one sync of a 4 KiB block takes beside the SQLite file: the median of 200.
-    pub fn sync_time(&self) -> anyhow::Result<Option<Duration>> {
-        use std::os::unix::fs::FileExt as _;
-        let Place::Folder(folder) = &self.place else { return Ok(None) };
-        let file = std::fs::File::create(folder.path().join("sync"))?;
-        let mut times = Vec::new();
-        for _ in 0..200 {
-            file.write_all_at(&[0; 4096], 0)?;
-            let began = Instant::now();
-            file.sync_data()?;
-            times.push(began.elapsed());
-        }
-        times.sort_unstable();
-        Ok(Some(times[times.len() / 2]))
     }
 
     pub async fn remove(self) -> anyhow::Result<()> {

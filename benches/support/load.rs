@@ -118,9 +118,9 @@ pub async fn send(to: SocketAddr, requests: Vec<Vec<u8>>, connections: usize) ->
     while let Some(sent) = senders.join_next().await {
         for (status, latency) in sent?? {
             if status == 200 {
-                round.ok += 1
+                round.ok += 1;
             } else {
-                round.not_ok += 1
+                round.not_ok += 1;
             }
             round.latencies.push(latency);
         }

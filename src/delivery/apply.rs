@@ -136,7 +136,8 @@ async fn add(
         expires_at: place.expires_at,
         id,
     };
-    outbox::add(tx, &delivery, now).await.map(drop)
+    outbox::add(tx, &delivery, now).await?;
+    Ok(())
 }
 
 type SeenRun = (crate::ids::RunId, crate::domain::run::RunState, Timestamp);

@@ -18,7 +18,7 @@ use crate::{
         run::RunSpec,
         text::{first_line, shorten},
     },
-    ids::{DispatchId, OrchestrationId, RunId},
+    ids::{DispatchId, RunId},
     oz::{FollowUp, limits::Call},
     pace::Pace,
     slack,
@@ -214,8 +214,9 @@ impl Carrier<'_> {
 }
 
 /// The paces that a delivery has to keep, over all replicas.
-pub(super) fn paces(parcel: &Parcel, orchestration: Option<&OrchestrationId>) -> Vec<Pace> {
+pub(super) fn paces(parcel: &Parcel, delivery: &Claimed) -> Vec<Pace> {
     use slack::limits::Call as Talk;
+    let (orchestration, looks) = (delivery.orchestration.as_ref(), delivery.unsure_since.is_some());
     let Conversation { workspace, place, .. } = &parcel.conversation;
     let talk = |call| slack::limits::paces(workspace, place, call);
     let with = |mut paces: Vec<Pace>, more: Pace| {
@@ -225,11 +226,12 @@ pub(super) fn paces(parcel: &Parcel, orchestration: Option<&OrchestrationId>) ->
     match (&parcel.effect, orchestration) {
         (Effect::PostBoard { .. } | Effect::Say { .. }, _) => talk(Talk::Post),
         (Effect::ShowBoard, Some(id)) => {
-            with(talk(Talk::Edit), Pace { key: format!("board:{id}"), interval: EDITS, burst: 1 })
+            with(talk(Talk::Edit), Pace { key: format!("board:{id}"), interval: EDITS, burst: 1, requests: 1 })
         }
-        (Effect::Edit { post, .. }, Some(id)) => {
-            with(talk(Talk::Edit), Pace { key: format!("edit:{id}:{}", post.0), interval: EDITS, burst: 1 })
-        }
+        (Effect::Edit { post, .. }, Some(id)) => with(
+            talk(Talk::Edit),
+            Pace { key: format!("edit:{id}:{}", post.0), interval: EDITS, burst: 1, requests: 1 },
+        ),
         (Effect::ShowBoard | Effect::Edit { .. }, None) => talk(Talk::Edit),
         (Effect::SayPrivately { .. }, _) => talk(Talk::Private),
         (Effect::React { .. }, _) => talk(Talk::React),
@@ -237,10 +239,14 @@ pub(super) fn paces(parcel: &Parcel, orchestration: Option<&OrchestrationId>) ->
         (Effect::OpenForm { .. }, _) => talk(Talk::OpenForm),
         (Effect::Upload { .. }, _) => with(talk(Talk::File), Call::Artifact.pace()),
         (Effect::UploadTranscript { .. }, _) => with(talk(Talk::File), Call::Transcript.pace()),
+        // Whoever is unsure looks first.
+        (Effect::StartRun { .. }, _) if looks => vec![Call::Create.pace(), Call::FindByDispatch.pace()],
         (Effect::StartRun { .. }, _) => vec![Call::Create.pace()],
+        (Effect::FollowUp { .. }, _) if looks => vec![Call::FollowUp.pace(), Call::Says.pace()],
         (Effect::FollowUp { .. }, _) => vec![Call::FollowUp.pace()],
         (Effect::CancelRun { .. }, _) => vec![Call::Cancel.pace()],
-        (Effect::ReadRun { .. } | Effect::LookInto { .. }, _) => vec![Call::Read.pace()],
+        (Effect::ReadRun { slot: Slot::Child(_), .. }, _) => vec![Call::Read.pace()],
+        (Effect::ReadRun { .. } | Effect::LookInto { .. }, _) => vec![Call::ReadWithPlan.pace()],
     }
 }
 

@@ -3,10 +3,15 @@
 
 use std::time::Duration;
 
-use super::{Core, Result, work::Round};
+use super::{
+    Core, Result,
+    lead::{Lead, Turn, turn_to_read},
+    work::Round,
+};
 use crate::{
     domain::errand::Choices,
-    storage::{Store, kept, leases},
+    oz::limits::Call,
+    storage::{Result as Stored, Store, kept},
 };
 
 const KEY: &str = "oz.choices";
@@ -15,11 +20,15 @@ const AFTER_FAILURE: Duration = Duration::from_mins(1);
 
 pub(super) async fn run_once(core: &Core) -> Result<Round> {
     let now = core.clock.now();
-    let mut tx = core.store.begin("lead choices").await?;
-    let leads = leases::acquire(&mut tx, "choices", &core.replica, now, EVERY).await?;
-    tx.commit().await?;
-    if !leads {
-        return Ok(Round { did: 0, next: Some(now + EVERY) });
+    if let Some((_, kept_at)) = kept::get(&core.store, KEY).await?
+        && now.since(kept_at) < EVERY
+    {
+        return Ok(Round { did: 0, next: Some(kept_at + EVERY) });
+    }
+    match turn_to_read(core, Lead::Choices, Call::Choices, now).await? {
+        Turn::Now => {}
+        Turn::At(at) => return Ok(Round { did: 0, next: Some(at) }),
+        Turn::Others => return Ok(Round { did: 0, next: Some(now + AFTER_FAILURE) }),
     }
     let next = match core.oz.choices().await {
         Ok(choices) => {
@@ -38,7 +47,7 @@ pub(super) async fn run_once(core: &Core) -> Result<Round> {
 }
 
 /// What was last told; empty lists before that, and the form then takes typed ids.
-pub(super) async fn kept(store: &Store) -> Result<Choices> {
+pub(super) async fn kept(store: &Store) -> Stored<Choices> {
     let kept = kept::get(store, KEY).await?;
     Ok(kept.and_then(|(json, _)| serde_json::from_str(&json).ok()).unwrap_or_default())
 }

@@ -1,36 +1,56 @@
 //! Following runs: one sweep of Oz for all orchestrations asks what changed since the last one, so
 //! that the cost grows with what changes and not with what exists. A run that has been silent for
 //! long is asked for by itself, in case a sweep missed it.
+//!
+//! One replica follows for all. A round makes one request, when its turn has come.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use super::{Core, Result, apply::apply, work::Round};
+use super::{
+    Core, Result,
+    apply::apply,
+    lead::{Lead, Turn, hold_reading, turn_to_read},
+    work::{Round, caught},
+};
 use crate::{
-    domain::{failure::Failure, input::Input, run::RunReport},
+    domain::{
+        failure::Failure,
+        input::Input,
+        run::{RunReport, RunState, RunStatus},
+    },
     ids::{InputId, OrchestrationId, RunId},
     oz::limits::Call,
-    storage::{kept, leases, paces, runs},
+    storage::{
+        kept,
+        runs::{self, KnownRun},
+    },
     time::Timestamp,
 };
 
 /// Where the last sweep came to, in Oz's time.
 const CURSOR: &str = "oz.sweep";
-const LEASE: Duration = Duration::from_secs(30);
 /// Reports are asked for again from so long before the newest one: clocks and commits differ.
 const OVERLAP: Duration = Duration::from_secs(10);
-/// Where a first sweep begins, and where the cursor is kept while nothing is followed.
-const LOOK_BACK: Duration = Duration::from_mins(2);
-/// Pages of one sweep; what is beyond is found by the next.
-const MOST_PAGES: usize = 40;
+/// Where a first sweep begins. Oz's clock may be as much behind ours.
+const LOOK_BACK: Duration = Duration::from_mins(10);
+/// Pages of one sweep. What is beyond is found when it turns out to be silent.
+const MOST_PAGES: usize = 1000;
 /// After so many sweeps without news, they are three times rarer.
 const QUIET: u32 = 20;
+/// The wait after a sweep that failed doubles this often.
+const MOST_DOUBLINGS: u32 = 4;
 /// A run at work that has said nothing for this long is asked for by itself, this often.
 const SILENT: Duration = Duration::from_mins(2);
-const MOST_SILENT: u32 = 5;
+/// So many are asked for after one sweep; those that were not have their turn after the next.
+const MOST_SILENT: usize = 5;
+/// So many are looked at to find them.
+const MOST_WORKING: u32 = 1000;
+/// Oz may be slow to know what it has just started. Told so often, we believe that a run is gone.
+const GONE: u32 = 2;
 
 #[derive(Debug)]
 pub struct Follow {
@@ -42,24 +62,47 @@ pub struct Follow {
 #[derive(Debug, Default)]
 struct State {
     next: Timestamp,
+    /// Sweeps without news, one after the other.
     quiet: u32,
-    /// The sweep under way, page by page.
+    /// Requests that failed, one after the other.
+    failures: u32,
+    /// Nothing is followed, and the cursor has been forgotten.
+    idle: bool,
+    /// What is under way.
     sweep: Option<Sweep>,
-    /// Silent runs, and when they were last asked for.
-    asked: HashMap<RunId, Timestamp>,
+    /// The silent runs that were asked for.
+    asked: HashMap<RunId, Asked>,
 }
 
-enum Read {
-    Page(Sweep),
-    Whole(Vec<RunReport>),
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    at: Timestamp,
+    /// How often Oz did not know it.
+    gone: u32,
 }
 
 #[derive(Debug)]
 struct Sweep {
+    step: Step,
+    /// How many reports were news so far.
+    changed: usize,
+}
+
+/// The next request.
+#[derive(Debug)]
+enum Step {
+    Page(Pages),
+    Silent(VecDeque<KnownRun>),
+}
+
+#[derive(Debug)]
+struct Pages {
     since: Timestamp,
-    page: Option<String>,
-    pages: usize,
-    reports: Vec<RunReport>,
+    cursor: Option<String>,
+    read: usize,
+    newest: Timestamp,
+    /// Those about us.
+    reports: Vec<(OrchestrationId, RunReport)>,
 }
 
 impl Follow {
@@ -67,7 +110,7 @@ impl Follow {
         Self { core, poll_interval, state: Mutex::new(State::default()) }
     }
 
-    /// One page of a sweep, when it is time for one.
+    /// One request of a sweep, when it is time for one.
     pub async fn run_once(&self) -> Result<Round> {
         let now = self.core.clock.now();
         let next = self.next(now);
@@ -79,30 +122,38 @@ impl Follow {
             Some(sweep) => Some(sweep),
             None => self.begin(now).await?,
         };
-        let Some(sweep) = sweep else { return Ok(self.rest(now, 0)) };
-        if let Some(at) = self.turn(now).await? {
-            let mut state = self.lock();
-            state.sweep = Some(sweep);
-            state.next = at;
-            return Ok(Round { did: 0, next: Some(at) });
+        let Some(mut sweep) = sweep else { return Ok(self.rest(now, 0)) };
+        match turn_to_read(&self.core, Lead::Follow, sweep.call(), now).await? {
+            Turn::Now => {}
+            Turn::At(at) => return Ok(self.go_on(sweep, at)),
+            Turn::Others => return Ok(self.rest(now, 0)),
         }
-        match self.read_page(sweep).await {
-            Ok(Read::Page(sweep)) => {
-                self.lock().sweep = Some(sweep);
+        let asked = match &mut sweep.step {
+            Step::Page(pages) => self.read_page(pages).await?,
+            Step::Silent(runs) => self.ask_next(runs, now).await?,
+        };
+        if let Err(failure) = asked {
+            return self.failed(sweep, &failure, now).await;
+        }
+        self.lock().failures = 0;
+        let Sweep { step, mut changed } = sweep;
+        let step = match step {
+            Step::Page(pages) if pages.is_read() => {
+                changed += self.end(pages, now).await?;
+                Step::Silent(self.silent(now).await?)
+            }
+            step => step,
+        };
+        match step {
+            Step::Silent(runs) if runs.is_empty() => Ok(self.rest(now, changed)),
+            step => {
+                self.go_on(Sweep { step, changed }, now);
                 Ok(Round { did: 1, next: None })
-            }
-            Ok(Read::Whole(reports)) => {
-                let changed = self.end(reports, now).await?;
-                Ok(self.rest(now, changed))
-            }
-            Err(failure) => {
-                tracing::warn!(problem = %failure.problem().code, "the sweep of Oz failed");
-                Ok(self.rest(now, 0))
             }
         }
     }
 
-    /// When the next sweep is due. News of our own brings the pace back.
+    /// When the next request is due. News of our own brings the pace back.
     fn next(&self, now: Timestamp) -> Timestamp {
         let mut state = self.lock();
         if state.quiet > QUIET && self.core.moved.since_last_sweep.swap(false, Ordering::Relaxed) {
@@ -112,6 +163,13 @@ impl Follow {
         state.next
     }
 
+    fn go_on(&self, sweep: Sweep, next: Timestamp) -> Round {
+        let mut state = self.lock();
+        state.sweep = Some(sweep);
+        state.next = next;
+        Round { did: 0, next: Some(next) }
+    }
+
     fn rest(&self, now: Timestamp, changed: usize) -> Round {
         let mut state = self.lock();
         state.quiet = if changed > 0 { 0 } else { state.quiet.saturating_add(1) };
@@ -119,141 +177,218 @@ impl Follow {
         Round { did: changed, next: Some(state.next) }
     }
 
-    /// A new sweep, if this replica leads and there is anything to follow.
+    /// A new sweep, if there is anything to follow.
     async fn begin(&self, now: Timestamp) -> Result<Option<Sweep>> {
-        if !self.leads(now).await? {
-            return Ok(None);
-        }
         if !runs::is_anything_open(&self.core.store).await? {
-            self.keep_cursor(now - LOOK_BACK, now).await?;
+            let already = std::mem::replace(&mut self.lock().idle, true);
+            if !already {
+                self.keep_cursor(None, now).await?;
+            }
             return Ok(None);
         }
-        let since = self.cursor(now).await? - OVERLAP;
-        Ok(Some(Sweep { since, page: None, pages: 0, reports: Vec::new() }))
-    }
-
-    async fn read_page(&self, mut sweep: Sweep) -> Result<Read, Failure> {
-        let page = self.core.oz.sweep(sweep.since, sweep.page.as_deref()).await?;
-        sweep.reports.extend(page.runs);
-        sweep.pages += 1;
-        sweep.page = page.next;
-        if sweep.page.is_some() && sweep.pages < MOST_PAGES {
-            return Ok(Read::Page(sweep));
-        }
-        if sweep.page.is_some() {
-            tracing::warn!("a sweep of Oz had more pages than are read at once");
-        }
-        Ok(Read::Whole(sweep.reports))
-    }
-
-    async fn end(&self, mut reports: Vec<RunReport>, now: Timestamp) -> Result<usize> {
-        let newest = reports.iter().map(|report| report.updated_at).max();
-        reports.extend(self.silent(now).await?);
-        let changed = self.report(reports, now).await?;
-        if let Some(newest) = newest {
-            self.keep_cursor(newest, now).await?;
-        }
-        Ok(changed)
-    }
-
-    async fn leads(&self, now: Timestamp) -> Result<bool> {
-        let mut tx = self.core.store.begin("lead the sweep").await?;
-        let leads = leases::acquire(&mut tx, "follow", &self.core.replica, now, LEASE).await?;
-        tx.commit().await?;
-        Ok(leads)
-    }
-
-    async fn cursor(&self, now: Timestamp) -> Result<Timestamp> {
+        self.lock().idle = false;
         let kept = kept::get(&self.core.store, CURSOR).await?;
-        Ok(kept.and_then(|(millis, _)| millis.parse().ok()).map_or(now - LOOK_BACK, Timestamp::from_millis))
+        let cursor = kept.and_then(|(millis, _)| millis.parse().ok()).map(Timestamp::from_millis);
+        let since = cursor.map_or(now - LOOK_BACK, |cursor| cursor - OVERLAP);
+        let pages = Pages { since, cursor: None, read: 0, newest: cursor.unwrap_or_default(), reports: Vec::new() };
+        Ok(Some(Sweep { step: Step::Page(pages), changed: 0 }))
     }
 
-    async fn keep_cursor(&self, cursor: Timestamp, now: Timestamp) -> Result<()> {
-        let mut tx = self.core.store.begin("keep the sweep's cursor").await?;
-        kept::put(&mut tx, CURSOR, &cursor.as_millis().to_string(), now).await?;
-        tx.commit().await
-    }
-
-    /// Runs that should be at work and have not been heard of.
-    async fn silent(&self, now: Timestamp) -> Result<Vec<RunReport>> {
-        let mut reports = Vec::new();
-        for known in runs::working(&self.core.store, MOST_SILENT).await? {
-            let asked = self.lock().asked.get(&known.run).copied().unwrap_or_default();
-            if now.since(known.updated_at) < SILENT || now.since(asked) < SILENT {
-                continue;
-            }
-            if self.turn(now).await?.is_some() {
-                break; // the next sweep asks
-            }
-            self.lock().asked.insert(known.run.clone(), now);
-            match self.core.oz.get(&known.run).await {
-                Ok(report) => reports.push(report),
-                Err(failure) => {
-                    tracing::warn!(run.id = %known.run, problem = %failure.problem().code, "a silent run could not be asked for");
-                }
-            }
+    /// A page that could be had is read at once; a sweep that fails goes on from the same page.
+    async fn failed(&self, sweep: Sweep, failure: &Failure, now: Timestamp) -> Result<Round> {
+        tracing::warn!(problem = %failure.problem().code, "Oz could not be asked what changed");
+        let mut wait = {
+            let mut state = self.lock();
+            let doublings = state.failures.min(MOST_DOUBLINGS);
+            state.failures = state.failures.saturating_add(1);
+            self.poll_interval * 2_u32.pow(doublings)
+        };
+        if let Failure::Transient { after: Some(after), .. } = failure {
+            wait = wait.max(*after);
+            hold_reading(&self.core, now + *after).await?;
+        }
+        if let (Failure::Transient { .. }, Step::Page(_)) = (failure, &sweep.step) {
+            return Ok(self.go_on(sweep, now + wait));
         }
         let mut state = self.lock();
-        state.asked.retain(|_, asked| now.since(*asked) < SILENT * 4);
-        drop(state);
-        Ok(reports)
+        state.next = now + wait;
+        Ok(Round { did: 0, next: Some(state.next) })
     }
 
-    /// Decides on every report that is news; returns how many were.
-    async fn report(&self, mut reports: Vec<RunReport>, now: Timestamp) -> Result<usize> {
-        // A parent rests after its children have appeared, so children are told first.
-        reports.sort_by_key(|report| (report.parent.is_none(), report.updated_at));
-        let mut by_orchestration: BTreeMap<OrchestrationId, Vec<RunReport>> = BTreeMap::new();
+    async fn read_page(&self, pages: &mut Pages) -> Result<std::result::Result<(), Failure>> {
+        let page = match self.core.oz.sweep(pages.since, pages.cursor.as_deref()).await {
+            Ok(page) => page,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        pages.newest = page.runs.iter().map(|report| report.updated_at).fold(pages.newest, Timestamp::max);
+        pages.reports.extend(self.about_us(page.runs).await?);
+        pages.read += 1;
+        // A cursor that does not move would be read for ever.
+        pages.cursor = page.next.filter(|next| pages.cursor.as_ref() != Some(next));
+        Ok(Ok(()))
+    }
+
+    /// The reports that are news about an orchestration.
+    async fn about_us(&self, reports: Vec<RunReport>) -> Result<Vec<(OrchestrationId, RunReport)>> {
+        let mut ours = Vec::new();
         let mut tx = self.core.store.begin("look up runs").await?;
         for report in reports {
             let known = runs::find(&mut tx, &report.run).await?;
-            let owner = match (&known, &report.parent) {
-                (Some(known), _) if known.state == report.state && known.updated_at == report.updated_at => None,
-                (Some(known), _) => Some(known.orchestration.clone()),
+            let owner = match (known, &report.parent) {
+                (Some(known), _) if is_old(&known, &report) => None,
+                (Some(known), _) => Some(known.orchestration),
                 (None, Some(parent)) => runs::find(&mut tx, parent).await?.map(|parent| parent.orchestration),
                 (None, None) => None,
             };
-            if let Some(owner) = owner {
-                by_orchestration.entry(owner).or_default().push(report);
-            }
+            ours.extend(owner.map(|owner| (owner, report)));
         }
-        tx.commit().await?;
+        tx.rollback().await?;
+        Ok(ours)
+    }
+
+    /// All pages are read.
+    async fn end(&self, pages: Pages, now: Timestamp) -> Result<usize> {
+        if pages.cursor.is_some() {
+            tracing::warn!("a sweep of Oz had more pages than are read");
+        }
+        let changed = self.report(pages.reports, now).await?;
+        self.keep_cursor(Some(pages.newest), now).await?;
+        Ok(changed)
+    }
+
+    async fn keep_cursor(&self, cursor: Option<Timestamp>, now: Timestamp) -> Result<()> {
+        let value = cursor.map(|cursor| cursor.as_millis().to_string());
+        let kept = kept::get(&self.core.store, CURSOR).await?.map(|(value, _)| value);
+        if kept == value || cursor == Some(Timestamp::default()) {
+            return Ok(());
+        }
+        let mut tx = self.core.store.begin("keep the sweep's cursor").await?;
+        match value {
+            Some(value) => kept::put(&mut tx, CURSOR, &value, now).await?,
+            None => kept::forget(&mut tx, CURSOR).await?,
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Runs that should be at work and have not been heard of, the longest silent first.
+    async fn silent(&self, now: Timestamp) -> Result<VecDeque<KnownRun>> {
+        let working = runs::working(&self.core.store, MOST_WORKING).await?;
+        let mut state = self.lock();
+        state.asked.retain(|run, _| working.iter().any(|known| known.run == *run));
+        let is_silent = |known: &KnownRun| {
+            let asked = state.asked.get(&known.run).copied().unwrap_or_default();
+            now.since(known.updated_at) >= SILENT && now.since(asked.at) >= SILENT
+        };
+        Ok(working.into_iter().filter(is_silent).take(MOST_SILENT).collect())
+    }
+
+    async fn ask_next(
+        &self,
+        silent: &mut VecDeque<KnownRun>,
+        now: Timestamp,
+    ) -> Result<std::result::Result<(), Failure>> {
+        let Some(known) = silent.pop_front() else { return Ok(Ok(())) };
+        let answer = self.core.oz.get(&known.run).await;
+        let gone = {
+            let mut state = self.lock();
+            let asked = state.asked.entry(known.run.clone()).or_default();
+            asked.at = now;
+            asked.gone = if matches!(answer, Err(Failure::Gone(_))) { asked.gone + 1 } else { 0 };
+            asked.gone
+        };
+        let report = match answer {
+            Ok(report) if is_old(&known, &report) => return Ok(Ok(())),
+            Ok(report) => report,
+            Err(Failure::Gone(_)) if gone < GONE => return Ok(Ok(())),
+            Err(Failure::Gone(_)) => lost(&known, now),
+            Err(failure) => return Ok(Err(failure)),
+        };
+        tracing::info!(run.id = %known.run, state = %report.state, "a silent run was asked for");
+        self.report(vec![(known.orchestration, report)], now).await?;
+        Ok(Ok(()))
+    }
+
+    /// Decides on every report, one transaction for each orchestration; returns how many were news.
+    /// What cannot be decided on is left alone: the rest is not to wait for it.
+    async fn report(&self, mut reports: Vec<(OrchestrationId, RunReport)>, now: Timestamp) -> Result<usize> {
+        // A parent rests after its children have appeared, so children are told first.
+        reports.sort_by_key(|(_, report)| (report.parent.is_none(), report.updated_at));
+        let mut by_orchestration: BTreeMap<OrchestrationId, Vec<RunReport>> = BTreeMap::new();
+        for (orchestration, report) in reports {
+            by_orchestration.entry(orchestration).or_default().push(report);
+        }
         let mut changed = 0;
         for (orchestration, reports) in by_orchestration {
-            let mut tx = self.core.store.begin("decide on progress").await?;
-            for report in &reports {
-                let input_id = InputId::new(format!("progress:{}:{}", report.run, report.updated_at.as_millis()));
-                apply(&mut tx, &orchestration, Input::Progress(report.clone()), &input_id, now).await?;
-                if let Some(known) = runs::find(&mut tx, &report.run).await? {
-                    let working = report.state.is_working();
-                    runs::put(
-                        &mut tx,
-                        &report.run,
-                        &orchestration,
-                        known.slot,
-                        &report.state,
-                        report.updated_at,
-                        working,
-                    )
-                    .await?;
-                    changed += 1;
+            match caught(self.decide(&orchestration, reports, now)).await {
+                Ok(news) => changed += news,
+                Err(error) if error.is_passing() => return Err(error),
+                Err(error) => {
+                    tracing::error!(orchestration.id = %orchestration, %error, "its progress could not be decided on");
                 }
             }
-            tx.commit().await?;
         }
         Ok(changed)
     }
 
-    /// None when a request may go now, else when it may.
-    async fn turn(&self, now: Timestamp) -> Result<Option<Timestamp>> {
-        let pace = Call::Sweep.pace();
-        let mut tx = self.core.store.begin("pace a read of Oz").await?;
-        let wait = paces::take(&mut tx, &pace.key, now, pace.interval, pace.burst).await?;
+    async fn decide(&self, orchestration: &OrchestrationId, reports: Vec<RunReport>, now: Timestamp) -> Result<usize> {
+        let mut changed = 0;
+        let mut tx = self.core.store.begin("decide on progress").await?;
+        for report in reports {
+            let (run, state, updated_at) = (report.run.clone(), report.state.clone(), report.updated_at);
+            let input_id = InputId::new(format!("progress:{run}:{}", updated_at.as_millis()));
+            apply(&mut tx, orchestration, Input::Progress(report), &input_id, now).await?;
+            if let Some(known) = runs::find(&mut tx, &run).await? {
+                let working = state.is_working();
+                runs::put(&mut tx, &run, orchestration, known.slot, &state, updated_at, working).await?;
+                changed += 1;
+            }
+        }
         tx.commit().await?;
-        Ok(wait)
+        Ok(changed)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sweep {
+    const fn call(&self) -> Call {
+        match self.step {
+            Step::Page(_) => Call::Sweep,
+            Step::Silent(_) => Call::Get,
+        }
+    }
+}
+
+impl Pages {
+    const fn is_read(&self) -> bool {
+        self.cursor.is_none() || self.read >= MOST_PAGES
+    }
+}
+
+/// What is reported is known, or known to be older.
+fn is_old(known: &KnownRun, report: &RunReport) -> bool {
+    report.updated_at < known.updated_at || (report.updated_at == known.updated_at && report.state == known.state)
+}
+
+/// What we make of a run that Oz does not know (any more).
+fn lost(known: &KnownRun, now: Timestamp) -> RunReport {
+    RunReport {
+        run: known.run.clone(),
+        parent: None,
+        title: String::new(),
+        state: RunState::Error,
+        created_at: known.updated_at,
+        updated_at: now,
+        session_link: None,
+        status: Some(RunStatus {
+            message: "The run is not there any more.".into(),
+            code: Some("resource_not_found".into()),
+            retryable: Some(false),
+        }),
+        artifacts: Vec::new(),
+        credits: None,
+        metadata: BTreeMap::new(),
     }
 }

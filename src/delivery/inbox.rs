@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Core, Result,
     apply::{apply, insert, send_alone},
-    work::Round,
+    work::{Round, caught},
 };
 use crate::{
     domain::{
@@ -54,20 +54,24 @@ impl Inbox {
         let now = self.core.clock.now();
         let mut tx = self.core.store.begin("decide on events").await?;
         let events = inbox::take(&mut tx, now, BATCH).await?;
+        if events.is_empty() {
+            tx.rollback().await?;
+            return Ok(Round { did: 0, next: inbox::next_due(&self.core.store).await? });
+        }
         let mut skipped: Vec<String> = Vec::new();
         for event in &events {
             if skipped.contains(&event.lane) {
                 continue;
             }
             tx.savepoint().await?;
-            match self.decide(&mut tx, event, us, now).await {
+            match caught(self.decide(&mut tx, event, us, now)).await {
                 Ok(result) => {
                     tx.release().await?;
                     inbox::done(&mut tx, event.seq, now).await?;
                     tracing::info!(event.id = %event.id, source = %event.source, kind = %event.kind, result, "event decided");
                 }
                 // The whole batch is tried again.
-                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) if error.is_passing() => return Err(error),
                 Err(error) => {
                     tx.rollback_to_savepoint().await?;
                     tracing::error!(event.id = %event.id, %error, "event could not be decided");
@@ -161,7 +165,7 @@ impl Acting<'_> {
 
     async fn orchestration_of(&mut self, conversation: &Conversation) -> Result<Option<OrchestrationId>> {
         match conversation.key() {
-            Some(key) => conversations::find(self.tx, &key).await,
+            Some(key) => Ok(conversations::find(self.tx, &key).await?),
             None => Ok(None),
         }
     }

@@ -29,22 +29,21 @@ pub(super) fn place(
 ) -> Place {
     let owner = orchestration.map_or_else(|| id.to_string(), ToString::to_string);
     let run = |slot: &Slot| format!("run:{owner}:{slot}");
-    // What is said keeps its order. The board is edited beside it, and private answers and reactions
-    // do not wait for anything.
+    // What is said keeps its order. The board is edited beside it, files come when Oz hands them
+    // out, and private answers and reactions do not wait for anything.
     let talk = format!("talk:{owner}");
     let alone = format!("alone:{id}");
     let (lane, urgent, life) = match effect {
         Effect::StartRun { slot, .. } | Effect::FollowUp { slot, .. } | Effect::CancelRun { slot, .. } => {
             (run(slot), true, None)
         }
-        Effect::ReadRun { slot, .. } => (run(slot), false, None),
-        Effect::LookInto { .. } => (alone, false, Some(PRIVATE)),
+        // Everybody waits for what a run said; its artifacts come after it.
+        Effect::ReadRun { slot, .. } => (run(slot), true, None),
         Effect::PostBoard { .. } | Effect::ReadThread { .. } => (talk, true, None),
-        Effect::Say { .. } | Effect::Edit { .. } | Effect::Upload { .. } | Effect::UploadTranscript { .. } => {
-            (talk, false, None)
-        }
+        Effect::Say { .. } | Effect::Edit { .. } => (talk, false, None),
+        Effect::Upload { .. } | Effect::UploadTranscript { .. } => (format!("files:{owner}"), false, None),
         Effect::ShowBoard => (format!("board:{owner}"), false, None),
-        Effect::SayPrivately { .. } => (alone, true, Some(PRIVATE)),
+        Effect::LookInto { .. } | Effect::SayPrivately { .. } => (alone, true, Some(PRIVATE)),
         Effect::React { .. } => (alone, false, Some(REACTION)),
         // Whether its trigger still lives is for the platform to say, and the person is told then.
         Effect::OpenForm { .. } => (alone, true, None),

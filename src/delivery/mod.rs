@@ -13,6 +13,7 @@ mod choices;
 mod follow;
 mod inbox;
 mod lanes;
+mod lead;
 mod outbox;
 mod retention;
 mod retry;
@@ -46,9 +47,30 @@ use crate::{
     time::Clock,
 };
 
-use work::Wake;
+use work::{Round, Wake};
 
-type Result<T, E = StoreError> = std::result::Result<T, E>;
+type Result<T, E = Trouble> = std::result::Result<T, E>;
+
+/// Why a piece of work was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A mistake of ours. It will happen again, so whatever it is about has to be put aside.
+    #[error("it panicked")]
+    Panicked,
+}
+
+impl Trouble {
+    /// The same work may succeed when it is done again.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            Self::Panicked => false,
+        }
+    }
+}
 
 /// What every worker works with.
 #[derive(Debug)]
@@ -170,9 +192,9 @@ impl Workers {
         }
     }
 
-    /// Asks Oz for what the form's pickers offer; [`Workers::run`] does so by itself.
-    pub async fn refresh_choices(&self) -> Result<()> {
-        choices::run_once(&self.core).await.map(drop)
+    /// Asks Oz for what the form's pickers offer, when it is time; [`Workers::run`] does so by itself.
+    pub async fn refresh_choices(&self) -> Result<Round> {
+        choices::run_once(&self.core).await
     }
 
     /// Works until `stop`; then finishes what is under way. `beat` is told which worker is alive.
@@ -190,5 +212,6 @@ impl Workers {
             work::until(&core.clock, &stop, "choices", rarely, &beat, || choices::run_once(&core)),
             work::until(&core.clock, &stop, "retention", rarely, &beat, || retention::run_once(&core)),
         );
+        lead::resign(&core).await;
     }
 }

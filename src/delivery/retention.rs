@@ -3,8 +3,12 @@
 
 use std::time::Duration;
 
-use super::{Core, Result, work::Round};
-use crate::storage::{inbox, leases, outbox};
+use super::{
+    Core, Result,
+    lead::{Lead, leads},
+    work::Round,
+};
+use crate::storage::{inbox, outbox};
 
 /// The contract promises 72 hours for duplicates; a day more costs little.
 const EVENTS: Duration = Duration::from_hours(96);
@@ -14,10 +18,7 @@ const BATCH: u32 = 500;
 
 pub(super) async fn run_once(core: &Core) -> Result<Round> {
     let now = core.clock.now();
-    let mut tx = core.store.begin("lead retention").await?;
-    let leads = leases::acquire(&mut tx, "retention", &core.replica, now, EVERY).await?;
-    tx.commit().await?;
-    if !leads {
+    if !leads(core, Lead::Retention, now).await? {
         return Ok(Round { did: 0, next: Some(now + EVERY) });
     }
     let events = inbox::forget_before(&core.store, now - EVENTS, BATCH).await?;

@@ -1,12 +1,14 @@
 //! How a worker goes on in production: as long as there is something to do, then until it is woken,
-//! something comes due, or a poll finds what a lost hint did not tell.
+//! something comes due, or a poll finds what a lost hint did not tell. And what it does about what
+//! goes wrong on the way: a database that is busy, a piece of work that panics.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::Result;
+use super::{Result, Trouble};
 use crate::time::{Clock, Timestamp};
 
 /// A hint may be lost; the work of the queues is found after this long at the latest.
@@ -14,7 +16,13 @@ pub(super) const POLL: Duration = Duration::from_secs(5);
 /// For workers that say when they want to go on.
 pub(super) const RARELY: Duration = Duration::from_hours(1);
 /// After an error, which is mostly the database being away.
-const RECOVER: Duration = Duration::from_secs(1);
+pub(super) const RECOVER: Duration = Duration::from_secs(1);
+/// What is due and cannot be had is with another replica, which is about to commit.
+pub(super) const MOMENT: Duration = Duration::from_millis(20);
+/// Between the attempts at one transaction, doubled each time.
+const BUSY: Duration = Duration::from_millis(50);
+/// Some twelve seconds in all: a database that restarts is back by then.
+const MOST_TRIES: u32 = 9;
 
 /// For workers that nothing wakes.
 pub(super) static NEVER: Notify = Notify::const_new();
@@ -51,8 +59,8 @@ pub(super) async fn until<F, R>(
 {
     while !stop.is_cancelled() {
         beat(name);
-        let wait = match round().await {
-            Ok(Round { did: 0, next }) => next.map_or(wake.poll, |next| next.since(clock.now()).min(wake.poll)),
+        let wait = match caught(round()).await {
+            Ok(Round { did: 0, next }) => until_due(clock, next, wake.poll),
             Ok(_) => continue,
             Err(error) => {
                 tracing::error!(worker = name, %error, "a round failed");
@@ -65,4 +73,32 @@ pub(super) async fn until<F, R>(
             () = stop.cancelled() => {}
         }
     }
+}
+
+/// How long to wait for what is due at `next`, `poll` at the most.
+pub(super) fn until_due(clock: &Clock, next: Option<Timestamp>, poll: Duration) -> Duration {
+    next.map_or(poll, |next| next.since(clock.now()).clamp(MOMENT, poll))
+}
+
+/// A panic in a piece of work is an error like another, and its worker goes on.
+pub(super) async fn caught<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(Trouble::Panicked))
+}
+
+/// Runs a transaction until the database takes it. Another may have gone first, or the connection is
+/// gone; in that case it is not known whether it took effect, so it has to be fit for running twice.
+pub(super) async fn until_taken<F, R, T>(transaction: F) -> Result<T>
+where
+    F: Fn() -> R,
+    R: Future<Output = Result<T>>,
+{
+    let mut pause = BUSY;
+    for _ in 1..MOST_TRIES {
+        match caught(transaction()).await {
+            Err(error) if error.is_passing() => tokio::time::sleep(pause).await,
+            taken => return taken,
+        }
+        pause *= 2;
+    }
+    caught(transaction()).await
 }

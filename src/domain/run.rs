@@ -179,6 +179,9 @@ pub struct Reading {
     pub artifacts: Vec<Artifact>,
     /// The run as it was when it was read.
     pub state: Option<RunState>,
+    /// Credits used by then.
+    #[serde(default)]
+    pub credits: Option<f64>,
     pub session_link: Option<String>,
     /// One line for each thing it did, newest last: name, category and state.
     pub steps: Vec<String>,

@@ -200,6 +200,7 @@ impl Oz {
             plan: self.plan(&report.artifacts).await?,
             artifacts: report.artifacts,
             state: Some(report.state),
+            credits: report.credits,
             session_link: report.session_link,
             steps,
         })

@@ -26,7 +26,9 @@ pub enum Call {
     Children,
     FollowUp,
     Cancel,
+    /// Of a run that makes no plan.
     Read,
+    ReadWithPlan,
     Says,
     Transcript,
     Artifact,
@@ -39,19 +41,20 @@ impl Call {
     pub fn pace(self) -> Pace {
         let one = match self {
             Self::Create | Self::FollowUp | Self::Cancel => {
-                Pace { key: "oz:write".into(), interval: WRITE_INTERVAL, burst: WRITE_BURST }
+                Pace { key: "oz:write".into(), interval: WRITE_INTERVAL, burst: WRITE_BURST, requests: 1 }
             }
             Self::FindByDispatch
             | Self::Get
             | Self::Sweep
             | Self::Children
             | Self::Read
+            | Self::ReadWithPlan
             | Self::Says
             | Self::Transcript
             | Self::Artifact
-            | Self::Choices => Pace { key: "oz:read".into(), interval: READ_INTERVAL, burst: 1 },
+            | Self::Choices => Pace { key: "oz:read".into(), interval: READ_INTERVAL, burst: 1, requests: 1 },
         };
-        one.times(self.requests())
+        one.of_requests(self.requests())
     }
 
     /// How many requests it makes of Oz. Three cases need more, all
@@ -67,11 +70,12 @@ impl Call {
             | Self::Children
             | Self::FollowUp
             | Self::Cancel
-            | Self::Says
             | Self::Transcript
             | Self::Artifact => 1,
+            // The run and its conversation; the conversation, or else the run.
+            Self::Read | Self::Says => 2,
             // The run, its conversation and its plan; environments, models and skills.
-            Self::Read | Self::Choices => 3,
+            Self::ReadWithPlan | Self::Choices => 3,
         }
     }
 }
@@ -85,6 +89,7 @@ mod tests {
         let read = Call::Sweep.pace();
         assert_eq!((read.key.as_str(), read.burst), ("oz:read", 1));
         assert!(read.interval * 3 > Duration::from_secs(1), "a fourth read falls into the next second");
+        assert_eq!((read.requests, Call::ReadWithPlan.pace().requests), (1, 3));
         let write = Call::Create.pace();
         assert_eq!((write.key.as_str(), write.burst), ("oz:write", 4));
         assert_eq!(write.interval * 2, Duration::from_secs(1));

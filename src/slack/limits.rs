@@ -23,7 +23,12 @@ pub enum Call {
 pub fn paces(workspace: &str, place: &str, call: Call) -> Vec<Pace> {
     let tier = |method: &str, tier: Tier| tier.pace(format!("slack:{workspace}:{method}"));
     // However it gets there, a channel takes one message a second, and forgives a few.
-    let channel = Pace { key: format!("slack:{workspace}:post:{place}"), interval: Duration::from_secs(1), burst: 3 };
+    let channel = Pace {
+        key: format!("slack:{workspace}:post:{place}"),
+        interval: Duration::from_secs(1),
+        burst: 3,
+        requests: 1,
+    };
     match call {
         Call::Post => vec![channel],
         Call::Edit => vec![tier("chat.update", Tier::Three)],
@@ -47,8 +52,8 @@ enum Tier {
 impl Tier {
     fn pace(self, key: String) -> Pace {
         match self {
-            Self::Three => Pace { key, interval: Duration::from_millis(1_200), burst: 5 },
-            Self::Four => Pace { key, interval: Duration::from_millis(600), burst: 10 },
+            Self::Three => Pace { key, interval: Duration::from_millis(1_200), burst: 5, requests: 1 },
+            Self::Four => Pace { key, interval: Duration::from_millis(600), burst: 10, requests: 1 },
         }
     }
 }
@@ -61,7 +66,10 @@ mod tests {
     fn posts_are_paced_by_channel_and_edits_by_workspace() {
         assert_eq!(paces("T1", "C1", Call::Edit), paces("T1", "C2", Call::Edit));
         let file = paces("T1", "C1", Call::File);
-        assert_eq!(file[0], Pace { key: "slack:T1:post:C1".into(), interval: Duration::from_secs(1), burst: 3 });
+        assert_eq!(
+            file[0],
+            Pace { key: "slack:T1:post:C1".into(), interval: Duration::from_secs(1), burst: 3, requests: 1 }
+        );
         assert_eq!(paces("T1", "C1", Call::React)[0].interval, Duration::from_millis(1_200));
     }
 }

@@ -14,6 +14,8 @@ pub enum StoreError {
     NewerSchema { found: i64, known: i64 },
     #[error("the schema could not be brought up to date: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("another Baton serves from this database file; PostgreSQL is for several")]
+    InUse,
     /// A row holds what this version cannot read.
     #[error("{what} could not be read (line {line}, column {column} of its JSON)")]
     Unreadable { what: &'static str, line: usize, column: usize },
@@ -43,6 +45,7 @@ impl StoreError {
             Self::Address(_)
             | Self::NewerSchema { .. }
             | Self::Migration(_)
+            | Self::InUse
             | Self::Unreadable { .. }
             | Self::UnknownWord { .. } => false,
         }

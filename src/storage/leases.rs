@@ -12,6 +12,7 @@ statements! {
     ACQUIRE = "INSERT INTO leases (name, holder, until_ms) VALUES ($1, $2, $3)
         ON CONFLICT (name) DO UPDATE SET holder = $2, until_ms = $3
         WHERE leases.until_ms <= $4 OR leases.holder = $2";
+    RELEASE_ALL = "DELETE FROM leases";
     RELEASE = "DELETE FROM leases WHERE name = $1 AND holder = $2";
 }
 
@@ -23,4 +24,9 @@ pub async fn acquire(tx: &mut Tx, name: &str, holder: &str, now: Timestamp, ttl:
 /// Gives one's own lease back, so that another replica need not wait for it to lapse.
 pub async fn release(tx: &mut Tx, name: &str, holder: &str) -> Result<()> {
     tx.run(RELEASE, args![name, holder]).await.map(drop)
+}
+
+/// Gives every lease back, for one who knows that nobody else is at work.
+pub async fn release_all(tx: &mut Tx) -> Result<()> {
+    tx.run(RELEASE_ALL, args![]).await.map(drop)
 }

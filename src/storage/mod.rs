@@ -15,13 +15,14 @@ pub mod orchestrations;
 pub mod outbox;
 pub mod paces;
 pub mod runs;
+mod sole;
 mod sql;
 pub mod timers;
 pub mod trail;
 mod tx;
 mod wakes;
 
-use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     Connection as _, Executor as _, SqlSafeStr as _,
@@ -33,6 +34,7 @@ use tokio::task::JoinSet;
 pub use self::{
     error::{Result, StoreError},
     migrate::Schema,
+    sole::Sole,
     sql::Sql,
     tx::Tx,
     wakes::Wakes,
@@ -78,7 +80,7 @@ struct Inner {
 enum Pools {
     /// SQLite has one writer at a time; waiting for it in a pool of one is fair, its own busy
     /// handler is not.
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writer: SqlitePool, readers: SqlitePool, file: PathBuf },
     Postgres {
         pool: PgPool,
         /// The listener's.
@@ -138,7 +140,7 @@ impl Store {
     /// Waits for the transactions under way and closes all connections.
     pub async fn close(&self) {
         match &self.0.pools {
-            Pools::Sqlite { writer, readers } => {
+            Pools::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
@@ -260,11 +262,12 @@ async fn open_sqlite(url: &str, max_connections: u32) -> Result<Pools> {
     // A connection to a file does not go away by itself, so it is not tried out before each use.
     let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE).test_before_acquire(false);
     let pool = || pool().max_lifetime(None).idle_timeout(None);
+    let file = options.get_filename().to_owned();
     let writer = pool().max_connections(1).connect_with(options.clone()).await?;
     let readers = pool()
         .max_connections(max_connections.max(1))
         .connect_lazy_with(options.create_if_missing(false).read_only(true));
-    Ok(Pools::Sqlite { writer, readers })
+    Ok(Pools::Sqlite { writer, readers, file })
 }
 
 async fn open_postgres(url: &str, max_connections: u32) -> Result<(PgPool, PgConnectOptions)> {

@@ -32,6 +32,7 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM outbox AS same WHERE same.id = $1)";
     // What stands before something urgent is as urgent.
     HURRY = "UPDATE outbox SET urgent = TRUE WHERE lane = $1 AND state = 'waiting' AND NOT urgent";
+    LINE_UP = "SELECT " our_turn_to_claim;
     CLAIM = "WITH heads AS MATERIALIZED (
             SELECT head.seq FROM outbox AS head
             WHERE head.state = 'waiting' AND head.due_at_ms <= $1
@@ -45,7 +46,10 @@ statements! {
         WHERE seq IN (SELECT seq FROM heads)
         RETURNING seq, id, orchestration_id, lane, kind, effect, urgent, due_at_ms, attempts, unsure_before_ms,
                   created_at_ms, expires_at_ms";
-    RENEW = "UPDATE outbox SET lease_until_ms = $3 WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
+    RENEW = "UPDATE outbox SET lease_until_ms = $4
+        WHERE id = $1 AND lease_token = $2 AND state = 'waiting' AND lease_until_ms > $3";
+    RELEASE_ALL = "UPDATE outbox SET lease_token = NULL, lease_until_ms = NULL
+        WHERE state = 'waiting' AND lease_token IS NOT NULL";
     DONE = "UPDATE outbox
         SET state = 'done', settled_at_ms = $3, problem = NULL, lease_token = NULL, lease_until_ms = NULL,
             unsure_since_ms = NULL, unsure_before_ms = NULL
@@ -197,6 +201,11 @@ pub async fn add(tx: &mut Tx, new: &NewDelivery, now: Timestamp) -> Result<Added
     Ok(added)
 }
 
+/// Waits until nobody else claims, for the rest of the transaction: for whoever takes paces with it.
+pub async fn line_up(tx: &mut Tx) -> Result<()> {
+    tx.rows(LINE_UP, args![]).await.map(drop)
+}
+
 /// The heads of lanes that are due and that nobody holds, at most `limit`: urgent lanes first, then
 /// what has been due longest. From here on each counts as attempted.
 pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Claimed>> {
@@ -208,9 +217,15 @@ pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Duration, limit: u32) -> 
     Ok(claimed.into_iter().map(|(_, claimed)| claimed).collect())
 }
 
-/// Makes the lease last until `until`.
-pub async fn renew(tx: &mut Tx, id: &DeliveryId, token: &str, until: Timestamp) -> Result<bool> {
-    Ok(tx.run(RENEW, args![id, token, until]).await? == 1)
+/// Makes the lease last until `until`. One that has ended by `now` is lost, even when nobody else has
+/// the delivery yet.
+pub async fn renew(tx: &mut Tx, id: &DeliveryId, token: &str, now: Timestamp, until: Timestamp) -> Result<bool> {
+    Ok(tx.run(RENEW, args![id, token, now, until]).await? == 1)
+}
+
+/// Ends every lease, for one who knows that nobody is at work. What was claimed is unsure from now on.
+pub async fn release_all(tx: &mut Tx) -> Result<u64> {
+    tx.run(RELEASE_ALL, args![]).await
 }
 
 pub async fn done(tx: &mut Tx, id: &DeliveryId, token: &str, now: Timestamp) -> Result<bool> {

@@ -21,18 +21,29 @@ statements! {
         SET held_until_ms = CASE WHEN paces.held_until_ms > $2 THEN paces.held_until_ms ELSE $2 END";
 }
 
-/// Asks to go now, where one call each `interval` is allowed and `burst` (at least 1) may come at
-/// once after a rest. None: go, it is counted. Some: not before then, and nothing is counted.
+/// Asks to make so many `requests` (at least 1) now, where one each `interval` is allowed and
+/// `burst` (at least 1) may come at once after a rest. More than the burst need as long a rest before
+/// them as after them. None: go, they are counted. Some: not before then, and nothing is counted.
 ///
-/// Whoever takes several paces in one transaction takes them in the same order as everybody.
-pub async fn take(tx: &mut Tx, key: &str, now: Timestamp, interval: Duration, burst: u32) -> Result<Option<Timestamp>> {
+/// Whoever takes several paces in one transaction has lined up for it (`outbox::line_up`): two that
+/// take the same ones in different orders would wait for each other.
+pub async fn take(
+    tx: &mut Tx,
+    key: &str,
+    now: Timestamp,
+    interval: Duration,
+    burst: u32,
+    requests: u32,
+) -> Result<Option<Timestamp>> {
     let ahead = interval * burst.saturating_sub(1);
-    let step = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
-    if tx.run(TAKE, args![key, now, now + interval, step, now + ahead]).await? == 1 {
+    let before = interval * requests.saturating_sub(1);
+    let step = interval * requests;
+    let millis = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+    if tx.run(TAKE, args![key, now, now + step, millis, now + ahead - before]).await? == 1 {
         return Ok(None);
     }
     let Some(row) = tx.row(LOOK, args![key]).await? else { return Ok(Some(now)) };
-    let allowed = row.get::<Timestamp>("next_at_ms")? - ahead;
+    let allowed = row.get::<Timestamp>("next_at_ms")? - ahead + before;
     Ok(Some(allowed.max(row.get("held_until_ms")?)))
 }
 

@@ -18,11 +18,6 @@ statements! {
     FIND = "SELECT run_id, orchestration_id, slot, state, updated_at_ms FROM runs WHERE run_id = $1";
     WORKING = "SELECT run_id, orchestration_id, slot, state, updated_at_ms FROM runs
         WHERE working ORDER BY updated_at_ms, run_id LIMIT $1";
-    PARENTS_OPEN = "SELECT run.run_id, run.orchestration_id, run.slot, run.state, run.updated_at_ms
-        FROM orchestrations AS orchestration
-        JOIN runs AS run ON run.orchestration_id = orchestration.id AND run.slot = 'parent'
-        WHERE NOT orchestration.ended
-        ORDER BY run.updated_at_ms, run.run_id LIMIT $1";
     ANYTHING_OPEN = "SELECT EXISTS (SELECT 1 FROM orchestrations WHERE NOT ended)
                OR EXISTS (SELECT 1 FROM runs WHERE working) AS anything";
 }
@@ -59,11 +54,6 @@ pub async fn find(tx: &mut Tx, run: &RunId) -> Result<Option<KnownRun>> {
 /// The runs to follow; first those that have not changed for longest.
 pub async fn working(store: &Store, limit: u32) -> Result<Vec<KnownRun>> {
     store.rows(WORKING, args![limit]).await?.iter().map(known).collect()
-}
-
-/// The parents of orchestrations that have not ended: a child of theirs may appear.
-pub async fn parents_open(store: &Store, limit: u32) -> Result<Vec<KnownRun>> {
-    store.rows(PARENTS_OPEN, args![limit]).await?.iter().map(known).collect()
 }
 
 /// Whether an orchestration has not ended, or a run is to be followed.

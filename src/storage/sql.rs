@@ -64,6 +64,13 @@ macro_rules! word {
     (postgres, lane_is_ours) => {
         "pg_try_advisory_xact_lock(hashtextextended(lane, 7300))"
     };
+    // One after the other, over all replicas.
+    (sqlite, our_turn_to_claim) => {
+        "1"
+    };
+    (postgres, our_turn_to_claim) => {
+        "pg_advisory_xact_lock(7301)"
+    };
     (sqlite, among_3) => {
         " IN (SELECT value FROM json_each($3))"
     };

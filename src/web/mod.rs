@@ -8,6 +8,7 @@ mod deliveries;
 pub mod door;
 mod health;
 pub mod html;
+pub mod listen;
 mod metrics;
 mod orchestration;
 mod orchestrations;

@@ -156,6 +156,7 @@ impl Turn<'_> {
         }
         let talked = child.told.take_if(|told| told.taken).is_some_and(|told| told.purpose == Purpose::Reply);
         child.turns = reading.turns.unwrap_or(child.turns);
+        child.seen.credits = reading.credits.or(child.seen.credits);
         child.state = ChildState::Done { said: reading.last_words.clone() };
         child.ended_at.get_or_insert(now);
         let message = reading.last_words.filter(|_| talked).map(|words| cards::child_words(child, &words));

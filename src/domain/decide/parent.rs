@@ -52,6 +52,7 @@ impl Turn<'_> {
         if reading.session_link.is_some() {
             parent.seen.link.clone_from(&reading.session_link);
         }
+        parent.seen.credits = reading.credits.or(parent.seen.credits);
         if parent.seen.state.is_working() {
             // It went on meanwhile; its next rest is read again.
             if let Some(told) = &mut parent.told {

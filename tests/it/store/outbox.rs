@@ -148,8 +148,8 @@ on_both!(who_lost_the_lease_settles_nothing, |db| async {
     assert!(!wait(&store, &slow, at(0)).await);
     assert!(!park(&store, &slow).await);
     let mut tx = store.begin("renew").await.unwrap();
-    assert!(!outbox::renew(&mut tx, &slow.id, &slow.token, at(99)).await.unwrap());
-    assert!(outbox::renew(&mut tx, &quick.id, &quick.token, at(99)).await.unwrap());
+    assert!(!outbox::renew(&mut tx, &slow.id, &slow.token, at(40), at(99)).await.unwrap());
+    assert!(outbox::renew(&mut tx, &quick.id, &quick.token, at(40), at(99)).await.unwrap());
     tx.commit().await.unwrap();
     assert_eq!(ids(&claim(&store, at(98), 1).await), [""; 0], "renewed");
     assert!(done(&store, &quick).await);

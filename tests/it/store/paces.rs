@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 async fn take(store: &Store, now: Timestamp, burst: u32) -> Option<Timestamp> {
     let mut tx = store.begin("take a pace").await.unwrap();
-    let wait = paces::take(&mut tx, "slack:C1", now, SECOND, burst).await.unwrap();
+    let wait = paces::take(&mut tx, "slack:C1", now, SECOND, burst, 1).await.unwrap();
     tx.commit().await.unwrap();
     wait
 }
@@ -69,4 +69,22 @@ on_both!(replicas_share_a_pace, |db| async {
     drop(db.open().await);
     let went: usize = futures_util::future::join_all(workers).await.into_iter().map(Result::unwrap).sum();
     assert_eq!(went, 3);
+});
+
+on_both!(several_at_once_need_room_on_both_sides, |db| async {
+    let store = db.open().await;
+    let take = |now, requests| {
+        let store = &store;
+        async move {
+            let mut tx = store.begin("take a pace").await.unwrap();
+            let wait = paces::take(&mut tx, "oz:read", now, SECOND, 1, requests).await.unwrap();
+            tx.commit().await.unwrap();
+            wait
+        }
+    };
+    assert_eq!(take(at(0), 3).await, None);
+    assert_eq!(take(at(1), 1).await, Some(at(3)), "one after three");
+    assert_eq!(take(at(3), 1).await, None);
+    assert_eq!(take(at(4), 3).await, Some(at(6)), "three after one");
+    assert_eq!(take(at(6), 3).await, None);
 });

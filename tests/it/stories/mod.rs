@@ -2,9 +2,11 @@
 //! real HTTP on loopback. A story says what people do and what they then see.
 
 mod children_run;
+mod crashes;
 mod deciding;
 mod door;
 mod happy;
+mod kill;
 mod saying;
 mod story;
 mod talking;

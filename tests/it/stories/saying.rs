@@ -119,7 +119,8 @@ on_both!(
 
 on_both!(an_agent_may_say_more_than_fits_into_a_message, |db| async {
     let story = Story::begin(db).await;
-    let words: String = (1..=900).map(|number| format!("Finding {number}: the build is *slow*.\n\n")).collect();
+    let words: String =
+        (1..=900).fold(String::new(), |all, number| all + &format!("Finding {number}: the build is *slow*.\n\n"));
     story.world.oz.say(&words);
     story.orchestrate("Why is the build slow?").await;
     story.until("Reply here to answer.").await;

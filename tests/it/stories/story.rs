@@ -1,16 +1,21 @@
 //! The stage of a story: one world, one Baton, one clock that stands still until the story moves it.
 
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use axum::{Router, extract::Request, response::IntoResponse as _};
+use axum::{
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
 use baton::{
     app::{App, OzSetup, Setup, SlackSetup},
     domain::route::Routes,
     simulator::{
         World,
+        http::broken_response,
         slack::{APP_ID, BOT_TOKEN, Message, SIGNING_SECRET, TEAM, sign},
     },
     storage::{Store, inbox, outbox},
@@ -19,6 +24,7 @@ use baton::{
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
+use super::kill::Kill;
 use crate::databases::Db;
 
 pub const ENG: &str = "C0ENG";
@@ -38,15 +44,18 @@ const STEP: Duration = Duration::from_millis(500);
 pub struct Story {
     pub world: World,
     pub clock: Clock,
+    /// For looking at what Baton wrote; Baton has its own.
     pub store: Store,
     pub routes: Routes,
     /// The channel that the story happens in: #engineering, unless it says so.
     pub place: &'static str,
+    /// Where Baton and the platforms are reached: `http://127.0.0.1:4711`.
     pub address: String,
+    /// When Baton dies; never, unless a story says so.
+    pub kill: Kill,
     db: Db,
-    app: Option<App>,
-    /// The router of the Baton that runs now: a restart replaces it under the same address.
-    router: Arc<Mutex<Router>>,
+    /// The Baton that runs now: a restart replaces it under the same address.
+    app: Arc<Mutex<Option<Arc<App>>>>,
 }
 
 impl Story {
@@ -60,24 +69,20 @@ impl Story {
         let world = World::new(&clock);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let router = Arc::new(Mutex::new(Router::new()));
-        let current = Arc::clone(&router);
-        let baton = move |request: Request| {
-            let router = current.lock().unwrap().clone();
-            async move { router.oneshot(request).await.into_response() }
-        };
-        let served = world.router(&address, &address).fallback(baton);
+        let app: Arc<Mutex<Option<Arc<App>>>> = Arc::default();
+        let kill = Kill::new(&world.faults);
+        let served = world.router(&address, &address).fallback(door(Arc::clone(&app), kill.clone()));
         tokio::spawn(async move { axum::serve(listener, served).await });
         let store = db.open().await;
-        let mut story = Self { world, clock, store, routes, place: ENG, address, db, app: None, router };
-        story.start();
+        let story = Self { world, clock, store, routes, place: ENG, address, kill, db, app };
+        *story.app.lock().unwrap() = Some(Arc::new(story.another_baton().await));
         story
     }
 
-    /// Starts Baton over the story's database.
-    fn start(&mut self) {
-        let app = App::new(Setup {
-            store: self.store.clone(),
+    /// Puts a Baton together over the story's database, with connections of its own.
+    pub async fn another_baton(&self) -> App {
+        App::new(Setup {
+            store: self.db.open().await,
             clock: self.clock.clone(),
             routes: self.routes.clone(),
             slack: SlackSetup {
@@ -93,35 +98,50 @@ impl Story {
             pages: None,
             admin_token: None,
         })
-        .unwrap();
-        *self.router.lock().unwrap() = app.router.clone();
-        self.app = Some(app);
+        .unwrap()
+    }
+
+    /// The Baton that runs now.
+    fn baton(&self) -> Arc<App> {
+        Arc::clone(self.app.lock().unwrap().as_ref().unwrap())
     }
 
     /// Baton dies, whatever it was doing, and starts again after its leases have ended.
     pub async fn restart(&mut self) {
-        self.app = None;
-        *self.router.lock().unwrap() = Router::new();
-        self.store.close().await;
-        self.store = self.db.open().await;
+        self.rise().await;
+    }
+
+    /// Nothing of the Baton that was is left but what it had committed.
+    async fn rise(&self) {
+        *self.app.lock().unwrap() = None;
+        self.kill.let_arrive().await;
         self.clock.advance(Duration::from_mins(4));
-        self.start();
+        let app = Arc::new(self.another_baton().await);
+        self.kill.rise();
+        *self.app.lock().unwrap() = Some(app);
     }
 
     /// Lets everything happen that happens without time passing.
     pub async fn settle(&self) {
-        let workers = &self.app.as_ref().unwrap().workers;
         for _ in 0..MOST_ROUNDS {
-            let mut did = self.world.slack.deliver_outgoing().await.len();
-            did += workers.inbox.run_once().await.unwrap().did;
-            did += workers.outbox.run_once().await.unwrap().did;
-            did += workers.timers.run_once().await.unwrap().did;
-            did += workers.follow.run_once().await.unwrap().did;
-            if did == 0 {
-                return;
+            let delivered = self.world.slack.deliver_outgoing().await.len();
+            match self.kill.until_killed(self.round()).await {
+                Some(0) if delivered == 0 => return,
+                Some(_) => {}
+                None => self.rise().await,
             }
         }
         panic!("still busy after {MOST_ROUNDS} rounds:\n{}", self.thread_text());
+    }
+
+    /// One round of every worker.
+    async fn round(&self) -> usize {
+        let baton = self.baton();
+        let workers = &baton.workers;
+        let mut did = workers.inbox.run_once().await.unwrap().did;
+        did += workers.outbox.run_once().await.unwrap().did;
+        did += workers.timers.run_once().await.unwrap().did;
+        did + workers.follow.run_once().await.unwrap().did
     }
 
     /// Time passes in small steps, and everything happens that comes due.
@@ -146,15 +166,23 @@ impl Story {
         panic!("never saw {text:?}:\n{}", self.thread_text());
     }
 
-    /// Baton asks Oz for the environments and models that the form offers.
+    /// Baton asks Oz for the environments and models that the form offers, as soon as the pace of
+    /// its reading allows it.
     pub async fn refresh_choices(&self) {
-        self.app.as_ref().unwrap().workers.refresh_choices().await.unwrap();
+        for _ in 0..20 {
+            let round = self.baton().workers.refresh_choices().await.unwrap();
+            if round.next.is_some_and(|next| next.since(self.clock.now()) > Duration::from_secs(30)) {
+                return;
+            }
+            self.wait(STEP).await;
+        }
+        panic!("Oz was not asked for choices");
     }
 
     /// Somebody types a slash command into the channel.
     pub async fn command(&self, user: &str, command: &str, text: &str) {
         let answer = self.world.slack.command(user, self.place, command, text).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(answer.status == 200 || self.kill.is_dead(), "{}", answer.body);
         self.settle().await;
     }
 
@@ -189,7 +217,7 @@ impl Story {
         let messages = self.world.slack.messages(self.place);
         let elements =
             messages.iter().flat_map(|message| &message.blocks).filter_map(|block| block["elements"].as_array());
-        let button = elements.flatten().filter(|element| element["text"]["text"] == label).last().unwrap();
+        let button = elements.flatten().rfind(|element| element["text"]["text"] == label).unwrap();
         button["url"].as_str().unwrap().to_owned()
     }
 
@@ -244,10 +272,6 @@ impl Story {
             .clone()
     }
 
-    pub fn board(&self) -> String {
-        self.world.slack.shown(&self.message_with("baton."))
-    }
-
     /// Everything in the channel as text.
     pub fn thread_text(&self) -> String {
         self.world.slack.transcript(self.place)
@@ -289,7 +313,23 @@ impl Story {
     }
 }
 
+/// Where webhooks reach the Baton that runs now. One that dies answers nothing any more.
+fn door(
+    app: Arc<Mutex<Option<Arc<App>>>>,
+    kill: Kill,
+) -> impl Fn(Request) -> Pin<Box<dyn Future<Output = Response> + Send>> + Clone + Send + Sync + 'static {
+    move |request| {
+        let router = app.lock().unwrap().as_ref().filter(|_| !kill.is_dead()).map(|app| app.router.clone());
+        let kill = kill.clone();
+        Box::pin(async move {
+            let Some(router) = router else { return broken_response() };
+            let answer = router.oneshot(request).await.into_response();
+            if kill.is_dead() { broken_response() } else { answer }
+        })
+    }
+}
+
 fn button_of(message: &Message, action: &str) -> serde_json::Value {
     let elements = message.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
-    elements.filter(|element| element["action_id"] == action).last().unwrap().clone()
+    elements.rev().find(|element| element["action_id"] == action).unwrap().clone()
 }

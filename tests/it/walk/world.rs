@@ -181,6 +181,7 @@ impl World {
         world
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a step is taken once")]
     pub fn step(&mut self, step: Step) {
         self.now = self.now + Duration::from_millis(100);
         match step {
@@ -519,6 +520,7 @@ impl World {
         assert_eq!(matches!(self.it.stage, Stage::Deciding { .. }), !enough, "the quorum decides");
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "an input is decided on once")]
     fn take(&mut self, input: Input) -> Vec<Effect> {
         let before = self.it.clone();
         let decision = decide(&mut self.it, input.clone(), self.now);
@@ -645,6 +647,7 @@ impl Run {
             plan: self.plan.as_ref().map(plan),
             artifacts: self.artifacts(),
             state: Some(self.state.clone()),
+            credits: None,
             session_link: None,
             steps: Vec::new(),
         }
