@@ -54,9 +54,7 @@ impl Turn<'_> {
                 | ChildState::Blocked
                 | ChildState::Done { .. }
                 | ChildState::Failed { .. }
-                | ChildState::Cancelled => {
-                    child.told.is_some_and(|told| !told.taken || child.seen.state.is_at_rest())
-                }
+                | ChildState::Cancelled => child.told.is_some_and(|told| !told.taken || child.seen.state.is_at_rest()),
             }),
             Slot::Parent => self.it.parent.as_ref().is_some_and(|parent| {
                 let proposes = matches!(self.it.stage, Stage::Planning { .. }) && parent.mode != Mode::Normal;
