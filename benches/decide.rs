@@ -135,7 +135,7 @@ fn command(number: u32) -> NewEvent {
         ("user_id", "U0ADA"),
         ("user_name", "ada"),
         ("command", "/orchestrate"),
-        ("text", "each:auth,billing,search Move this package to the new test runner and open a pull request"),
+        ("text", "Move packages/auth to the new test runner and open a pull request"),
         ("response_url", "https://hooks.slack.com/commands/T0BATON/1/x"),
         ("trigger_id", &format!("{number}.1.x")),
     ]);

@@ -70,7 +70,7 @@ impl Carrier<'_> {
             (Effect::ReadRun { run, .. }, _) => Some(Outcome::Read(self.core.oz.read(run).await?)),
             (Effect::LookInto { run, to, answer, .. }, _) => {
                 let reading = self.core.oz.read(run).await?;
-                Some(Outcome::Looked { reading, to: to.clone(), answer: answer.clone() })
+                Some(Outcome::Looked { reading: Box::new(reading), to: to.clone(), answer: answer.clone() })
             }
             (effect, orchestration) => match self.talk(effect, orchestration.as_ref()).await? {
                 Some((conversation, talk)) => self.errand(conversation, talk).await?,

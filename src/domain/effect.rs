@@ -180,7 +180,7 @@ pub enum Outcome {
     Cancelled(CancelAnswer),
     Read(Reading),
     Looked {
-        reading: Reading,
+        reading: Box<Reading>,
         to: Option<Actor>,
         answer: AnswerPath,
     },
