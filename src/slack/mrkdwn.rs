@@ -20,9 +20,8 @@ pub fn escape(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
-            // Slack drops or refuses other control characters.
             '\n' | '\t' => escaped.push(character),
-            _ if character.is_control() => {}
+            _ if is_unseen_control(character) => {}
             _ => escaped.push(character),
         }
     }
@@ -33,8 +32,14 @@ pub fn escape(text: &str) -> String {
 /// decodes entities is not said, so angle brackets become their likenesses.
 #[must_use]
 pub fn plain_line(text: &str) -> String {
-    let line: String = one_line(text).chars().filter(|character| !character.is_control()).collect();
+    let line: String = one_line(text).chars().filter(|character| !is_unseen_control(*character)).collect();
     line.replace('<', "‹").replace('>', "›")
+}
+
+/// Slack drops or refuses control characters; those that turn the direction of writing would make
+/// people read something else than what stands there.
+fn is_unseen_control(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Text from outside as code on one line. A backtick cannot be escaped, so it becomes an apostrophe.

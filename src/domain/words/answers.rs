@@ -90,9 +90,6 @@ pub fn stale(orchestration: &Orchestration, version: Option<u32>) -> Message {
         (Stage::Deciding { .. }, Some(old), Some(current)) if old < current => {
             format!("Version {old} was replaced by version {current}. Look at the newer one; nothing was changed.")
         }
-        (Stage::Deciding { .. }, Some(unheard), Some(current)) if unheard > current => {
-            format!("There is no version {unheard}; version {current} waits for a decision. Nothing was changed.")
-        }
         (Stage::Deciding { .. }, ..) => "That is not the proposal that stands now. Nothing was changed.".into(),
         _ => {
             let fate = orchestration

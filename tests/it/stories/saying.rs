@@ -126,7 +126,7 @@ on_both!(an_agent_may_say_more_than_fits_into_a_message, |db| async {
     story.until("Reply here to answer.").await;
     story.wait(Duration::from_secs(3)).await;
     let text = story.thread_text();
-    assert!(text.contains("Finding 1: the build") && text.contains("The rest is in the file `answer.md`"), "{text}");
+    assert!(text.contains("Finding 1: the build") && text.contains("The rest is in the file_ `answer.md`"), "{text}");
     assert!(!text.contains("Finding 900"));
     assert_eq!(content(&story.file("answer.md")).trim(), words.trim());
     story.reply(ADA, "@baton show").await;
@@ -165,7 +165,7 @@ on_both!(
         story.wait(Duration::from_secs(5)).await;
         for message in story.ours() {
             let whole = message.text.clone() + &json!(message.blocks).to_string();
-            for markup in ["<!channel", "<!here", "<@U0GRACE", "<#C0OPS", "<!subteam", "evil.example|Approve"] {
+            for markup in ["<!channel", "<!here", "<@U0GRACE", "<#C0OPS", "<!subteam", "<https://evil.example|", "\u{202e}"] {
                 assert!(!whole.contains(markup), "{markup} in {whole}");
             }
         }
@@ -253,7 +253,7 @@ on_both!(
         assert!(ours.len() > 10, "{}", ours.len());
         for message in ours.iter().filter(|message| !message.blocks.is_empty()) {
             // A moment and a sign are written otherwise.
-            let shown = story.world.slack.shown(message).replace("(time)", "");
+            let shown = story.world.slack.shown(message).replace("(time)", "").replace("@Ada Lovelace", "");
             let signs = shown.split(':').enumerate().filter(|(_, part)| part.contains('_') && !part.contains(' '));
             let signs: BTreeSet<&str> = signs.map(|(_, sign)| sign).chain(["x", "question", "warning"]).collect();
             for word in shown.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !signs.contains(word)) {

@@ -67,6 +67,8 @@ impl Story {
         // 2026-11-02 09:00 UTC, a Monday.
         let clock = Clock::manual(Timestamp::from_secs(1_793_610_000));
         let world = World::new(&clock);
+        // Slack's limits are real ones.
+        world.slack.knobs(|knobs| knobs.enforce_pace = true);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let app: Arc<Mutex<Option<Arc<App>>>> = Arc::default();

@@ -217,7 +217,7 @@ on_both!(
             ("@baton", "/orchestrate TASK"),
             ("@baton show 1", "no children have been started"),
             ("@baton approve", "name the version: `approve v1`"),
-            ("@baton approve v2", "There is no version 2; version 1 waits"),
+            ("@baton approve v2", "not the proposal that stands now"),
             ("@baton list", TASK),
             ("@baton cancel o1a2b3c4d5e", "There is no orchestration o1a2b3c4d5e in this workspace."),
         ] {
