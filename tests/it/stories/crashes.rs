@@ -183,7 +183,10 @@ fn messages(text: &str) -> Vec<String> {
     let mut messages: Vec<String> = Vec::new();
     for line in text.lines().skip(1) {
         match messages.last_mut().filter(|_| line.is_empty() || line.starts_with("    ")) {
-            Some(message) => *message += &format!("\n{line}"),
+            Some(message) => {
+                message.push('\n');
+                message.push_str(line);
+            }
             None => messages.push(line.to_owned()),
         }
     }
