@@ -114,6 +114,8 @@ on_both!(
         assert_eq!(story.last_told(GRACE), told, "whatever the command");
 
         story.command(LINUS, "/oz", "Fix the flaky test [slow]").await;
+        story.wait(Duration::from_secs(3)).await;
+        assert_eq!(story.runs().len(), 2);
         story.command(GRACE, "/oz", "status").await;
         let told = story.last_told(GRACE);
         assert!(told.contains(&first) && told.contains("Fix the flaky test"), "{told}");
