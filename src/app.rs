@@ -14,19 +14,26 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    config::Settings,
-    delivery::{Core, Parts, Workers},
-    domain::route::Routes,
+    config::{LinearCredentials, RetentionSettings, Settings, SlackCredentials},
+    delivery::{Core, Parts, Platforms, Upkeep, Workers},
+    domain::route::{Route, Routes},
+    door::Refusals,
+    ids::short_hash,
+    installs::{Installed, Installer, OAuth},
+    linear::{self, Linear, Tokens, webhook as linear_webhook},
+    manifest,
     oz::Oz,
-    simulator::{World, slack as simulated_slack},
+    secret::Sealer,
+    simulator::{World, linear as simulated_linear, slack as simulated_slack},
     slack::{
+        self,
         client::Slack,
         webhook::{self, Door},
     },
-    storage::{Store, ingest::Ingest},
+    storage::{Store, audit, ingest::Ingest},
     telemetry::Metrics,
     time::Clock,
-    web::{self, Ready, Web, listen},
+    web::{self, Ready, Tries, Web, listen},
 };
 
 /// After the signal to stop, requests and deliveries under way have this long.
@@ -55,8 +62,11 @@ pub struct Setup {
     pub store: Store,
     pub clock: Clock,
     pub routes: Routes,
-    pub slack: SlackSetup,
+    /// Slack, Linear or both.
+    pub slack: Option<SlackSetup>,
+    pub linear: Option<LinearSetup>,
     pub oz: OzSetup,
+    pub upkeep: Upkeep,
     /// The address of the operator's pages, for links.
     pub pages: Option<String>,
     /// Wanted by the operator's pages; without it they answer on loopback only.
@@ -66,8 +76,35 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct SlackSetup {
     pub api_url: Url,
-    pub bot_token: SecretString,
+    pub access: SlackAccess,
     pub signing_secrets: Vec<SecretString>,
+}
+
+/// How Baton gets into Slack.
+#[derive(Debug)]
+pub enum SlackAccess {
+    /// One workspace, with a token that is ours.
+    Own(SecretString),
+    /// Every workspace that installs the app.
+    Installs { id: String, secret: SecretString, sealer: Sealer, public_url: Url },
+}
+
+#[derive(Debug)]
+pub struct LinearSetup {
+    pub api_url: Url,
+    pub access: LinearAccess,
+    pub webhook_secrets: Vec<SecretString>,
+    /// How far a webhook's signed time may be away.
+    pub window: Duration,
+}
+
+/// How Baton gets into Linear.
+#[derive(Debug)]
+pub enum LinearAccess {
+    /// One workspace, with a token that is ours.
+    Own(Tokens),
+    /// Every workspace that installs the app.
+    Installs { id: String, secret: SecretString, sealer: Sealer, public_url: Url },
 }
 
 #[derive(Debug)]
@@ -92,28 +129,79 @@ impl App {
     /// # Errors
     /// When the system's certificates cannot be read.
     pub fn new(setup: Setup) -> anyhow::Result<Self> {
-        let Setup { store, clock, routes, slack, oz, pages, admin_token } = setup;
+        let Setup { store, clock, routes, slack, linear, oz, upkeep, pages, admin_token } = setup;
         let (ingest, writer) = Ingest::start(store.clone());
         let metrics = Metrics::new();
+        let refusals = Refusals::default();
+        let mut doors = Router::new();
+        let mut installs = Router::new();
+        // How workspaces install us on a platform, and their tokens.
+        let mut offer = |oauth: Arc<dyn OAuth>, sealer: Sealer, public_url: &Url| {
+            let tokens = Installed::new(store.clone(), sealer.clone(), Arc::clone(&oauth), clock.clone());
+            let installer = Installer::new(store.clone(), sealer, oauth, public_url, clock.clone());
+            installs = std::mem::take(&mut installs).merge(web::installs(installer));
+            Arc::new(tokens)
+        };
+        let mut platforms = Platforms::default();
+        if let Some(slack) = slack {
+            let tokens = match slack.access {
+                SlackAccess::Own(token) => slack::token::Tokens::Fixed(token),
+                SlackAccess::Installs { id, secret, sealer, public_url } => {
+                    let scopes = manifest::SCOPES.iter().map(|(scope, _)| *scope).collect();
+                    let oauth = slack::oauth::OAuth::new(slack.api_url.clone(), id, secret, scopes)?;
+                    platforms.slack_installs = true;
+                    slack::token::Tokens::Installed(offer(Arc::new(oauth), sealer, &public_url))
+                }
+            };
+            platforms.slack = Some(Slack::new(slack.api_url, tokens, clock.clone())?);
+            doors = doors.merge(webhook::router(Door {
+                secrets: slack.signing_secrets,
+                ingest: ingest.clone(),
+                refusals: refusals.clone(),
+                clock: clock.clone(),
+            }));
+        }
+        if let Some(linear) = linear {
+            let tokens = match linear.access {
+                LinearAccess::Own(tokens) => tokens,
+                LinearAccess::Installs { id, secret, sealer, public_url } => {
+                    let oauth = linear::oauth::OAuth::new(linear.api_url.clone(), id, secret)?;
+                    platforms.linear_installs = true;
+                    Tokens::Installed(offer(Arc::new(oauth), sealer, &public_url))
+                }
+            };
+            platforms.linear = Some(Linear::new(linear.api_url, tokens, clock.clone())?);
+            doors = doors.merge(linear_webhook::router(linear_webhook::Door {
+                secrets: linear.webhook_secrets,
+                window: linear.window,
+                ingest: ingest.clone(),
+                refusals,
+                clock: clock.clone(),
+            }));
+        }
         let core = Arc::new(Core::new(Parts {
             store: store.clone(),
             clock: clock.clone(),
             routes,
-            slack: Slack::new(slack.api_url, slack.bot_token, clock.clone())?,
+            platforms,
+            ingest,
             oz: Oz::new(oz.base_url, oz.api_key)?,
             pages,
             metrics: metrics.clone(),
+            upkeep,
         }));
-        let door = Door { secrets: slack.signing_secrets, ingest, clock: clock.clone() };
         let ready = Ready::new();
+        let public_url = core.pages.as_deref().and_then(|pages| pages.parse().ok());
         let pages = web::router(Web {
             store: store.clone(),
             metrics: metrics.clone(),
             ready: ready.clone(),
             admin_token,
+            tries: Tries::default(),
+            public_url,
             clock: clock.clone(),
         });
-        let router = web::door::counted(webhook::router(door), metrics, clock.clone()).merge(pages);
+        let router = web::door::counted(doors, metrics, clock.clone()).merge(installs).merge(pages);
         let workers = Workers::new(&core, oz.poll_interval);
         Ok(Self { workers, router, store, clock, ready, writer })
     }
@@ -131,7 +219,8 @@ impl App {
         parts.spawn(listen::serve(listener, router.merge(more), stop.clone()));
         let broken = tokio::select! {
             () = stop.cancelled() => false,
-            _ = parts.join_next() => true,
+            // At a stop they end, too, and may be seen first.
+            _ = parts.join_next() => !stop.is_cancelled(),
         };
         stop.cancel();
         let farewell = async {
@@ -154,31 +243,74 @@ impl App {
 /// # Errors
 /// In words for the operator.
 pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<()> {
-    let (Some(slack), Some(oz)) = (settings.slack, settings.oz) else {
-        anyhow::bail!("neither Slack nor Oz is configured");
-    };
+    let Some(oz) = settings.oz else { anyhow::bail!("Oz is not configured") };
     let store = Store::open(settings.storage.url.expose_secret(), 10).await.context("the database cannot be opened")?;
     if options.migrate {
         store.migrate().await?;
     }
     let _sole = store.take_over().await?;
+    let clock = Clock::system();
+    let rules = short_hash(&[&format!("{:?}", settings.routes)], 16);
+    if audit::note_settings(&store, &rules, clock.now()).await? {
+        tracing::info!(rules, "routes and policies are others than before");
+    }
+    let is_open = settings.server.is_open();
+    let upkeep = upkeep(settings.retention, settings.storage.sealer.clone());
     let app = App::new(Setup {
         store,
-        clock: Clock::system(),
+        clock,
         routes: settings.routes,
-        slack: SlackSetup {
+        upkeep,
+        slack: settings.slack.map(|slack| SlackSetup {
             api_url: slack.api_url,
-            bot_token: slack.bot_token,
+            access: match slack.credentials {
+                SlackCredentials::Fixed(token) => SlackAccess::Own(token),
+                SlackCredentials::Install { id, secret, sealer, public_url } => {
+                    SlackAccess::Installs { id, secret, sealer, public_url }
+                }
+            },
             signing_secrets: slack.signing_secrets,
-        },
+        }),
+        linear: settings.linear.map(|linear| LinearSetup {
+            api_url: linear.api_url,
+            access: access(linear.credentials, settings.storage.sealer, settings.server.public_url.clone()),
+            webhook_secrets: linear.webhook_secrets,
+            window: linear.window,
+        }),
         oz: OzSetup { base_url: oz.base_url, api_key: oz.api_key, poll_interval: oz.poll_interval },
         pages: settings.server.public_url.map(|url| url.to_string()),
         admin_token: settings.server.admin_token,
     })?;
+    if is_open {
+        tracing::warn!(
+            "BATON_PUBLIC_URL is set and BATON_ADMIN_TOKEN is not: behind a proxy on this machine that adds neither \
+             X-Forwarded-For nor a like header, everybody could see the operator's pages"
+        );
+    }
     let listen = settings.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     tracing::info!(listen = %listener.local_addr()?, "listening");
     app.run(listener, Router::new(), stop_on_signal()?).await
+}
+
+/// What is kept, for how long, and with which keys.
+#[must_use]
+pub fn upkeep(retention: RetentionSettings, sealer: Option<Sealer>) -> Upkeep {
+    let RetentionSettings { events, deliveries, orchestrations } = retention;
+    Upkeep { events, deliveries, orchestrations, sealer }
+}
+
+/// Installs need a key for their tokens and an address to come back to; without both there are none.
+fn access(credentials: LinearCredentials, sealer: Option<Sealer>, public_url: Option<Url>) -> LinearAccess {
+    match (credentials, sealer, public_url) {
+        (LinearCredentials::Fixed(token), ..) => LinearAccess::Own(Tokens::Fixed(token)),
+        (LinearCredentials::Install { id, secret }, Some(sealer), Some(public_url)) => {
+            LinearAccess::Installs { id, secret, sealer, public_url }
+        }
+        (LinearCredentials::Client { id, secret } | LinearCredentials::Install { id, secret }, ..) => {
+            LinearAccess::Own(Tokens::ClientCredentials { client_id: id, client_secret: secret })
+        }
+    }
 }
 
 /// `baton dev`.
@@ -202,26 +334,36 @@ pub async fn dev(options: DevOptions) -> anyhow::Result<()> {
     let app = App::new(Setup {
         store,
         clock: clock.clone(),
-        routes: Routes::default(),
-        slack: SlackSetup {
+        routes: playground_routes(),
+        slack: Some(SlackSetup {
             api_url: World::slack_api(&address).parse()?,
-            bot_token: simulated_slack::BOT_TOKEN.into(),
+            access: SlackAccess::Own(simulated_slack::BOT_TOKEN.into()),
             signing_secrets: vec![simulated_slack::SIGNING_SECRET.into()],
-        },
+        }),
+        linear: Some(LinearSetup {
+            api_url: World::linear_api(&address).parse()?,
+            access: LinearAccess::Own(Tokens::ClientCredentials {
+                client_id: simulated_linear::CLIENT_ID.into(),
+                client_secret: simulated_linear::CLIENT_SECRET.into(),
+            }),
+            webhook_secrets: vec![simulated_linear::WEBHOOK_SECRET.into()],
+            window: linear_webhook::WINDOW,
+        }),
         oz: OzSetup {
             base_url: World::oz_api(&address).parse()?,
             api_key: "wk-simulated".into(),
             poll_interval: Duration::from_secs(1),
         },
+        upkeep: upkeep(RetentionSettings::default(), None),
         pages: Some(address.clone()),
         admin_token: None,
     })?;
     let stop = stop_on_signal()?;
     let retries = tokio::spawn({
-        let (stop, slack) = (stop.clone(), world.slack.clone());
+        let (stop, world) = (stop.clone(), world.clone());
         async move {
             while !stop.is_cancelled() {
-                slack.tick().await;
+                world.tick().await;
                 clock.sleep(Duration::from_secs(1)).await;
             }
         }
@@ -233,10 +375,16 @@ pub async fn dev(options: DevOptions) -> anyhow::Result<()> {
     ran
 }
 
+/// As the playground's page says: the label starts an orchestration.
+fn playground_routes() -> Routes {
+    let route = Route { linear_label: Some("orchestrate".into()), ..Route::default() };
+    Routes { routes: vec![route], ..Routes::default() }
+}
+
 #[expect(clippy::print_stdout, reason = "the address is what `dev` is for")]
 fn announce(address: &str) {
     println!(
-        "Baton runs with a simulated Slack and a simulated Oz. Nothing leaves this machine.\n\n    {address}/playground\n\nPress Ctrl-C to stop."
+        "Baton runs with a simulated Slack, Linear and Oz. Nothing leaves this machine.\n\n    {address}/playground\n\nPress Ctrl-C to stop."
     );
 }
 

@@ -93,6 +93,18 @@ pub fn short_hash(parts: &[&str], length: usize) -> String {
     hash.finalize().iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).take(length).collect()
 }
 
+/// A number from 0 up to 1 that follows from the parts: chance that comes out the same each time.
+#[must_use]
+pub fn fraction(parts: &[&str]) -> f64 {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let bytes = hash.finalize();
+    f64::from(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])) / 4_294_967_296.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,8 @@
 //! ```text
 //! webhook → verify → inbox row (commit) → 200
 //!         → a worker takes the event → loads the orchestration → decide
-//!                → state + outbox rows + timers + trail (ONE commit)
-//!         → a worker claims a delivery → Slack, Oz → settles it
+//!                → state + outbox rows + timers + trail + audit (ONE commit)
+//!         → a worker claims a delivery → Slack, Linear, Oz → settles it
 //!         → what came back is an input again → decide → …
 //! ```
 //!
@@ -18,11 +18,12 @@
 //! | folder | what it is |
 //! |---|---|
 //! | [`cli`], [`app`] | the command line; putting a whole Baton together, starting and stopping it |
-//! | [`config`], [`secret`], [`telemetry`], [`manifest`] | settings, secrets, logs and metrics, the Slack app's manifest |
+//! | [`config`], [`secret`], [`telemetry`], [`manifest`] | settings, secrets, logs, traces and metrics, what the platforms are told about us |
 //! | [`web`] | the operator's pages, health and metrics |
-//! | [`delivery`] | the workers: inbox, outbox, timers, following runs, retention |
-//! | [`simulator`] | Slack and Oz that behave, for `baton dev` and the stories |
-//! | [`slack`], [`oz`] | the edges: door, reading, rendering, client; nothing there knows the other |
+//! | [`delivery`] | the workers: inbox, outbox, timers, following runs, reconciling, retention |
+//! | [`simulator`] | Slack, Linear and Oz that behave, for `baton dev` and the stories |
+//! | [`slack`], [`linear`], [`oz`] | the edges: door, reading, rendering, client; none of them knows another |
+//! | [`door`], [`installs`] | what the platforms do alike: taking an event in, being installed by OAuth |
 //! | [`storage`] | SQL, for SQLite and PostgreSQL; nowhere else |
 //! | [`domain`] | what Baton knows and decides: pure, no async, clock, SQL or HTTP |
 //! | [`ids`], [`time`], [`pace`], [`http`] | what everything stands on |
@@ -30,7 +31,7 @@
 //! Each may use only what is to its right (`tests/it/shape.rs` checks it):
 //!
 //! ```text
-//! main → cli → app → { web, delivery, simulator } → { slack, oz } → storage → domain → { ids, time }
+//! main → cli → app → { web, delivery, simulator } → { slack, linear, oz } → storage → domain → { ids, time }
 //! ```
 //!
 //! # Invariants
@@ -45,20 +46,27 @@
 //! 5. Deliveries of one lane keep their order; lanes are independent; a board edit that is not sent
 //!    yet is replaced by the newer one.
 //! 6. A post whose answer was lost is looked for before it is repeated; a run whose create was lost
-//!    likewise.
+//!    likewise. What is made in Linear carries an id of ours, and a conflict that names it is success.
 //! 7. Nothing that was not approved starts: a child's start comes from the approved version alone.
+//!    While launches are halted nothing starts at all.
 //! 8. A refused click changes nothing that others see.
 //! 9. Every state that is not at rest has a delivery under way, a run being followed, a timer, or a
-//!    person to wait for: nothing can hang.
-//! 10. No secret, token, message text or body in a log line or an error.
+//!    person to wait for: nothing can hang. The reconciler checks it, and does again what was lost.
+//! 10. The audit log is only ever added to, in the transaction that decides, and each row holds the
+//!     hash of the row before.
+//! 11. No secret, token, message text or body in a log line, a trace, a metric or an error.
+//! 12. What an event said is gone when it is decided; its names stay, to know duplicates by.
 
 pub mod app;
 pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod domain;
+pub mod door;
 pub mod http;
 pub mod ids;
+pub mod installs;
+pub mod linear;
 pub mod manifest;
 pub mod oz;
 pub mod pace;

@@ -1,13 +1,16 @@
-//! The Slack app manifest for a public address, as `baton manifest slack` prints it.
+//! What a platform has to be told about Baton at a public address: the Slack app manifest and the link
+//! to a filled-in Linear application, as `baton manifest` prints them.
 //!
-//! It follows <https://docs.slack.dev/reference/app-manifest/>. `manifests/slack.json` is a copy
-//! for an example address; `baton check` compares a token's scopes with [`SCOPES`].
+//! They follow <https://docs.slack.dev/reference/app-manifest/> and
+//! <https://linear.app/developers/oauth-app-manifests>. `manifests/slack.json` and
+//! `manifests/linear.txt` are copies for an example address; `baton check` compares a token's scopes
+//! with [`SCOPES`].
 
 use serde_json::{Value, json};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 /// What the bot may do, and what for. `manifests/README.md` has the same table for people.
-pub const SCOPES: [(&str, &str); 11] = [
+pub const SCOPES: [(&str, &str); 13] = [
     ("app_mentions:read", "hear `@Baton …`"),
     ("channels:history", "hear replies in threads of public channels, read a thread for context, find a lost post"),
     ("chat:write", "post and edit the board, proposals, answers and refusals"),
@@ -18,7 +21,9 @@ pub const SCOPES: [(&str, &str); 11] = [
     ("im:write", "tell the one who asked in private when it cannot post in a channel"),
     ("mpim:history", "hear messages of group conversations it was added to"),
     ("reactions:write", "show that a message was stored, and that Oz has taken it"),
+    ("usergroups:read", "find out who is in a group that a policy names"),
     ("users:read", "name the people who ask and reply when an agent is told of them"),
+    ("users:read.email", "know a person by the e-mail address that a policy names, and on both platforms as one"),
 ];
 
 /// What the bot hears.
@@ -32,6 +37,10 @@ const EVENTS: [&str; 8] = [
     "message.mpim",
     "tokens_revoked",
 ];
+
+/// The webhooks that Linear sends us. Issues and comments are for labels and for threads.
+const RESOURCES: [&str; 6] =
+    ["AgentSessionEvent", "AppUserNotification", "Comment", "Issue", "OAuthAuthorization", "PermissionChange"];
 
 /// The manifest of an app whose events come to `base`.
 #[must_use]
@@ -80,7 +89,11 @@ pub fn slack(base: &Url) -> Value {
                 "description": "Start an orchestration with this message as its task",
             }],
         },
-        "oauth_config": { "scopes": { "bot": SCOPES.map(|(scope, _)| scope) } },
+        "oauth_config": {
+            // For installs into other workspaces.
+            "redirect_urls": [format!("{base}/slack/oauth/callback")],
+            "scopes": { "bot": SCOPES.map(|(scope, _)| scope) },
+        },
         "settings": {
             "event_subscriptions": { "request_url": format!("{base}/slack/events"), "bot_events": EVENTS },
             "interactivity": { "is_enabled": true, "request_url": format!("{base}/slack/interactivity") },
@@ -89,6 +102,31 @@ pub fn slack(base: &Url) -> Value {
             "token_rotation_enabled": false,
         },
     })
+}
+
+/// The address at which Linear offers to make an application whose webhooks come to `base`. Of the two
+/// forms that Linear has for it, this is the one without JSON, which it takes more readily.
+#[must_use]
+pub fn linear(base: &Url) -> String {
+    let base = base.as_str().trim_end_matches('/');
+    let (redirect, webhooks) = (format!("{base}/linear/oauth/callback"), format!("{base}/linear/webhooks"));
+    let page = "https://linear.app/settings/api/applications/new?".to_owned();
+    let filled_from = page.len();
+    let mut link = form_urlencoded::Serializer::for_suffix(page, filled_from);
+    link.extend_pairs([
+        // Only its own workspace can install it; Linear's page changes that.
+        ("distribution", "private"),
+        ("developer.name", "Baton"),
+        ("oauth.client_name", "Baton"),
+        ("oauth.client_uri", base),
+        ("oauth.redirect_uris", &redirect),
+        ("oauth.grant_types", "authorization_code"),
+        ("oauth.grant_types", "client_credentials"),
+        ("webhook.enabled", "true"),
+        ("webhook.url", &webhooks),
+    ]);
+    link.extend_pairs(RESOURCES.map(|resource| ("webhook.resourceTypes", resource)));
+    link.finish()
 }
 
 /// As it is printed and committed.
@@ -111,6 +149,31 @@ mod tests {
         let committed = include_str!("../manifests/slack.json");
         let remedy = "run: baton manifest slack --url https://baton.example.com > manifests/slack.json";
         assert!(printed == committed, "{remedy}");
+    }
+
+    #[test]
+    fn the_committed_link_is_what_is_printed() {
+        let printed = linear(&Url::parse("https://baton.example.com").expect("an address")) + "\n";
+        let committed = include_str!("../manifests/linear.txt");
+        let remedy = "run: baton manifest linear --url https://baton.example.com > manifests/linear.txt";
+        assert!(printed == committed, "{remedy}");
+    }
+
+    /// The rules of <https://linear.app/developers/oauth-app-manifests>.
+    #[test]
+    fn the_link_keeps_linears_rules() {
+        let link = Url::parse(&linear(&Url::parse("https://example.com/baton/").expect("an address"))).expect("a link");
+        assert_eq!((link.host_str(), link.path()), (Some("linear.app"), "/settings/api/applications/new"));
+        let all = |name: &str| -> Vec<String> {
+            link.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into_owned()).collect()
+        };
+        assert_eq!(all("webhook.url"), ["https://example.com/baton/linear/webhooks"]);
+        assert_eq!(all("oauth.redirect_uris"), ["https://example.com/baton/linear/oauth/callback"]);
+        assert_eq!(all("oauth.grant_types"), ["authorization_code", "client_credentials"]);
+        assert!(all("webhook.resourceTypes").contains(&"AgentSessionEvent".to_owned()));
+        let name = all("oauth.client_name").concat();
+        assert!(!name.is_empty() && !name.to_lowercase().contains("linear"));
+        assert!(all("developer.name").concat().len() >= 2);
     }
 
     #[test]

@@ -1,7 +1,10 @@
-//! Logs and metrics: what an operator sees of Baton while it runs.
+//! Logs, traces and metrics: what an operator sees of Baton while it runs.
 //!
-//! [`init`] is called once by `serve` and `dev`. [`Metrics`] is handed to whoever has something to
+//! [`init`] is called once by `serve` and `dev`; `serve` may want traces as well ([`init_with_traces`]). [`Metrics`] is handed to whoever has something to
 //! count; `web/metrics.rs` renders it. All metrics' names are in [`Metrics::new`], and nowhere else.
+
+mod export;
+mod traces;
 
 use std::{io, panic, sync::Arc, time::Duration};
 
@@ -24,11 +27,26 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use url::Url;
+
 use crate::config::{LogFormat, LogSettings};
+pub use export::{Exporter, Exporting};
 
 /// Logs go to stderr from here on, in the format and with the levels that are set. A panic becomes
 /// a line like any other.
 pub fn init(log: &LogSettings) {
+    start(log, None);
+}
+
+/// As [`init`], and spans are made for the collector at `endpoint`, where there is one; the exporter has
+/// yet to be started.
+pub fn init_with_traces(log: &LogSettings, endpoint: Option<&Url>) -> Option<Exporter> {
+    let (layer, exporter) = endpoint.map(Exporter::new).unzip();
+    start(log, layer);
+    exporter
+}
+
+fn start(log: &LogSettings, traces: Option<traces::Layer>) {
     let filter = EnvFilter::new(&log.filter).and(filter_fn(keeps_secrets));
     let lines = fmt::layer().with_writer(io::stderr);
     let layer: Box<dyn Layer<Subscriber> + Send + Sync> = match log.format {
@@ -37,12 +55,15 @@ pub fn init(log: &LogSettings) {
         LogFormat::Text => lines.with_ansi(false).with_filter(filter).boxed(),
     };
     // An error means that somebody set a subscriber before us, which then has the say.
-    let _ = tracing_subscriber::registry().with(layer).try_init();
+    let traces = traces.map(|traces| traces.with_filter(filter_fn(traces::Layer::wants)));
+    let _ = tracing_subscriber::registry().with(layer).with(traces).try_init();
     // The panic's own message may quote the text that it happened over.
-    panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(ToString::to_string);
-        tracing::error!(location, "a task panicked");
-    }));
+    panic::set_hook(Box::new(tell));
+}
+
+fn tell(panic: &panic::PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    tracing::error!(location, "a task panicked");
 }
 
 /// What libraries say below `info` may hold addresses, headers and bodies, so no filter gets it.
@@ -65,23 +86,29 @@ struct Inner {
     inbox_depth: Gauge,
     outbox_depth: Family<StateLabel, Gauge>,
     orchestrations: Family<StageLabel, Gauge>,
+    mended: Family<MendedLabel, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct EventLabels {
-    source: String,
-    kind: String,
+    source: &'static str,
+    kind: &'static str,
     result: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct DeliveryLabels {
-    kind: String,
+    kind: &'static str,
     result: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct MendedLabel {
     kind: String,
 }
 
@@ -109,6 +136,7 @@ impl Metrics {
         let inbox_depth = Gauge::default();
         let outbox_depth = Family::default();
         let orchestrations = Family::default();
+        let mended = Family::default();
 
         let mut registry = Registry::with_prefix("baton");
         // `_total` is added to a counter's name when it is rendered.
@@ -119,6 +147,7 @@ impl Metrics {
         registry.register("inbox_depth", "Events that are not decided yet", inbox_depth.clone());
         registry.register("outbox_depth", "Deliveries that are not done, by state", outbox_depth.clone());
         registry.register("orchestrations", "Orchestrations, by stage", orchestrations.clone());
+        registry.register("mended", "What reconciling put right since the beginning, by kind", mended.clone());
         Self(Arc::new(Inner {
             registry,
             events,
@@ -128,13 +157,13 @@ impl Metrics {
             inbox_depth,
             outbox_depth,
             orchestrations,
+            mended,
         }))
     }
 
     /// A webhook from `source` was stored, known already, refused, ignored or decided.
-    pub fn event(&self, source: &str, kind: &str, result: &'static str) {
-        let labels = EventLabels { source: source.to_owned(), kind: kind.to_owned(), result };
-        self.0.events.get_or_create(&labels).inc();
+    pub fn event(&self, source: &'static str, kind: &'static str, result: &'static str) {
+        self.0.events.get_or_create(&EventLabels { source, kind, result }).inc();
     }
 
     /// A webhook was answered after this long.
@@ -143,9 +172,9 @@ impl Metrics {
     }
 
     /// A delivery was attempted. `kind` is the effect's word, of which there are few.
-    pub fn delivery(&self, kind: &str, result: &'static str, took: Duration) {
-        self.0.deliveries.get_or_create(&DeliveryLabels { kind: kind.to_owned(), result }).inc();
-        self.0.delivery_seconds.get_or_create(&KindLabel { kind: kind.to_owned() }).observe(took.as_secs_f64());
+    pub fn delivery(&self, kind: &'static str, result: &'static str, took: Duration) {
+        self.0.deliveries.get_or_create(&DeliveryLabels { kind, result }).inc();
+        self.0.delivery_seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
     }
 
     pub fn set_inbox_depth(&self, undecided: u64) {
@@ -162,6 +191,14 @@ impl Metrics {
         self.0.orchestrations.clear();
         for (stage, count) in by_stage {
             self.0.orchestrations.get_or_create(&StageLabel { stage: stage.clone() }).set(signed(*count));
+        }
+    }
+
+    /// As the database counts them, for all replicas together and over restarts.
+    pub fn set_mended(&self, by_kind: &[(String, u64)]) {
+        for (kind, times) in by_kind {
+            let counter = self.0.mended.get_or_create(&MendedLabel { kind: kind.clone() }).clone();
+            counter.inner().store(*times, std::sync::atomic::Ordering::Relaxed);
         }
     }
 
@@ -198,6 +235,7 @@ mod tests {
         metrics.delivery("post_board", "done", Duration::from_millis(200));
         metrics.set_inbox_depth(4);
         metrics.set_outbox_depth(2, 1);
+        metrics.set_mended(&[("board_shown".into(), 3)]);
         metrics.set_orchestrations(&[("planning".into(), 1), ("done".into(), 7)]);
         metrics.set_orchestrations(&[("done".into(), 8)]);
         let text = metrics.render();
@@ -207,6 +245,7 @@ mod tests {
             "baton_door_seconds_bucket{le=\"0.004\"} 1",
             "baton_delivery_seconds_count{kind=\"post_board\"} 1",
             "baton_inbox_depth 4",
+            "baton_mended_total{kind=\"board_shown\"} 3",
             "baton_outbox_depth{state=\"parked\"} 1",
             "baton_orchestrations{stage=\"done\"} 8",
             "# EOF",
@@ -227,5 +266,35 @@ mod tests {
             assert!(!tracing::enabled!(target: "reqwest::connect", Level::DEBUG));
             assert!(!tracing::enabled!(target: "batonic", Level::DEBUG));
         });
+    }
+
+    #[test]
+    fn a_panic_tells_where_it_happened_and_not_over_what() {
+        let (sender, said) = std::sync::mpsc::channel::<Vec<u8>>();
+        let writer = move || Said(sender.clone());
+        let lines = fmt::layer().with_writer(writer).json();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(tell));
+            let panicked = panic::catch_unwind(|| panic!("over {}", "somebody's words"));
+            panic::set_hook(before);
+            assert!(panicked.is_err());
+        });
+        let said = String::from_utf8(said.try_iter().flatten().collect()).expect("text");
+        assert!(said.contains("a task panicked") && said.contains("telemetry.rs"), "{said}");
+        assert!(!said.contains("words"), "{said}");
+    }
+
+    struct Said(std::sync::mpsc::Sender<Vec<u8>>);
+
+    impl io::Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.send(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 }

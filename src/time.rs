@@ -111,6 +111,13 @@ impl Clock {
         }
     }
 
+    /// Sets a manual clock back, as operators and time servers do.
+    pub fn set_back(&self, by: Duration) {
+        if let Source::Manual(now) = &self.0 {
+            now.send_modify(|now| *now = *now - by);
+        }
+    }
+
     /// Moves a manual clock forward; a system clock goes its own way.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(now) = &self.0 {

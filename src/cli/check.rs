@@ -5,21 +5,24 @@
 
 use std::path::Path;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Answer, Failed, Outcome, block_on, open, plain};
 use crate::{
-    config::{self, OzSettings, Settings, SlackSettings},
+    config::{self, LinearCredentials, LinearSettings, OzSettings, Settings, SlackCredentials, SlackSettings},
+    delivery::seals::{self, Seals},
     domain::{
+        actor::Platform,
         failure::Failure,
         route::Routes,
         text::{duration, shorten},
     },
     http,
+    linear::{Linear, Tokens, Viewer, token::PURPOSES},
     manifest::SCOPES,
     oz::Oz,
-    slack::client::Slack,
-    storage::{Schema, Store},
+    slack::{self, client::Slack},
+    storage::{Schema, Store, installations},
     time::{Clock, Timestamp},
 };
 
@@ -28,7 +31,7 @@ const SKEW_SECS: u64 = 60;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Ask neither Slack nor Oz.
+    /// Ask neither Slack nor Linear nor Oz.
     #[arg(long)]
     offline: bool,
 }
@@ -44,12 +47,21 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Outcome {
     let settings = config::load(config, &config::environment).and_then(Settings::for_serving)?;
     block_on(async {
         let mut findings = vec![good("The settings can be read.")];
+        if settings.server.is_open() {
+            findings.push(good(
+                "The operator's pages answer this machine without a token: set BATON_ADMIN_TOKEN, unless the proxy \
+                 before Baton adds X-Forwarded-For.",
+            ));
+        }
         findings.extend(database(&settings).await);
         if !args.offline {
             let clock = Clock::system();
             if let Some(slack) = &settings.slack {
                 findings.extend(time(slack, &clock).await);
-                findings.extend(slack_token(slack, clock).await);
+                findings.extend(slack_access(slack, &settings, clock).await);
+            }
+            if let Some(linear) = &settings.linear {
+                findings.extend(linear_access(linear, &settings).await);
             }
             if let Some(oz) = &settings.oz {
                 findings.extend(oz_key(oz, &settings.routes).await);
@@ -80,9 +92,36 @@ async fn database(settings: &Settings) -> Vec<Finding> {
         Ok(store) => store,
         Err(error) => return vec![bad(format!("The database cannot be opened: {error}."))],
     };
-    let finding = schema(&store).await;
+    let mut findings = vec![schema(&store).await];
+    // A schema that is not ours may have no such table, and has its own finding.
+    if let Ok(seals) = seals::look(&store, settings.storage.sealer.as_ref()).await {
+        findings.extend(sealed(&seals));
+    }
     store.close().await;
-    vec![finding]
+    findings
+}
+
+/// Whether the first encryption key opens all that is kept.
+fn sealed(seals: &Seals) -> Vec<Finding> {
+    let Seals { first, older, closed } = seals;
+    let mut findings = Vec::new();
+    if *older > 0 {
+        findings.push(good(format!(
+            "The tokens of {older} of {} workspaces are sealed with an older key of BATON_ENCRYPTION_KEY: keep it until \
+             `baton serve` has sealed them with the first, within an hour.",
+            first + older + closed.len()
+        )));
+    } else if *first > 0 {
+        findings.push(good("The first key of BATON_ENCRYPTION_KEY seals all tokens that it opens; older ones can go."));
+    }
+    if !closed.is_empty() {
+        let names = plain::printable(&shorten(&closed.join(", "), 200));
+        findings.push(bad(format!(
+            "BATON_ENCRYPTION_KEY does not open the tokens of {names}: put the key that sealed them behind the first, \
+             or install Baton there again."
+        )));
+    }
+    findings
 }
 
 async fn schema(store: &Store) -> Finding {
@@ -101,7 +140,7 @@ async fn schema(store: &Store) -> Finding {
 /// there is nothing to find: the token's check says so.
 async fn time(slack: &SlackSettings, clock: &Clock) -> Option<Finding> {
     let address = slack.api_url.join("api.test").ok()?;
-    let answer = http::client().ok()?.post(address).send().await.ok()?;
+    let answer = http::send(http::client().ok()?.post(address)).await.ok()?;
     let theirs = http_date(answer.headers().get(::http::header::DATE)?.to_str().ok()?)?;
     Some(skew(clock.now(), theirs))
 }
@@ -121,8 +160,16 @@ fn http_date(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(at.as_millisecond()))
 }
 
-async fn slack_token(settings: &SlackSettings, clock: Clock) -> Vec<Finding> {
-    let slack = match Slack::new(settings.api_url.clone(), settings.bot_token.clone(), clock) {
+async fn slack_access(slack: &SlackSettings, settings: &Settings, clock: Clock) -> Vec<Finding> {
+    match &slack.credentials {
+        SlackCredentials::Fixed(token) => slack_token(slack, token, clock).await,
+        SlackCredentials::Install { .. } => installations(settings, Platform::Slack).await,
+    }
+}
+
+async fn slack_token(settings: &SlackSettings, token: &SecretString, clock: Clock) -> Vec<Finding> {
+    let token = slack::token::Tokens::Fixed(token.clone());
+    let slack = match Slack::new(settings.api_url.clone(), token, clock) {
         Ok(slack) => slack,
         Err(error) => return vec![bad(format!("No HTTP client can be made: {error}."))],
     };
@@ -150,6 +197,87 @@ fn scopes(had: &[String]) -> Vec<Finding> {
         })
         .collect();
     if findings.is_empty() { vec![good("The bot token has all scopes.")] } else { findings }
+}
+
+/// Whether Linear lets us in, and gives us what an agent needs there.
+async fn linear_access(linear: &LinearSettings, settings: &Settings) -> Vec<Finding> {
+    let tokens = match &linear.credentials {
+        LinearCredentials::Fixed(token) => Tokens::Fixed(token.clone()),
+        LinearCredentials::Client { id, secret } => {
+            Tokens::ClientCredentials { client_id: id.clone(), client_secret: secret.clone() }
+        }
+        LinearCredentials::Install { .. } => return installations(settings, Platform::Linear).await,
+    };
+    let client = match Linear::new(linear.api_url.clone(), tokens, Clock::system()) {
+        Ok(client) => client,
+        Err(error) => return vec![bad(format!("No HTTP client can be made: {error}."))],
+    };
+    match client.viewer(None).await {
+        Ok(viewer) => {
+            let mut findings = viewer_findings(&viewer);
+            findings.extend(linear_scopes(&client.scopes().await));
+            findings
+        }
+        Err(failure) => {
+            let credential = match &linear.credentials {
+                LinearCredentials::Fixed(_) => "LINEAR_ACCESS_TOKEN",
+                LinearCredentials::Client { .. } | LinearCredentials::Install { .. } => "LINEAR_CLIENT_SECRET",
+            };
+            vec![refusal("Linear", credential, &failure)]
+        }
+    }
+}
+
+fn viewer_findings(viewer: &Viewer) -> Vec<Finding> {
+    let name = plain::printable(&format!("{} in workspace {}", viewer.name, viewer.organization.name));
+    let mut findings = vec![good(format!("Linear lets us in: we are {name}."))];
+    if !viewer.app {
+        findings.push(bad(
+            "That is a person and not an app: nothing can be delegated to it. Use the client's credentials.",
+        ));
+    } else if viewer.supports_agent_sessions {
+        findings.push(good("Linear opens agent sessions with us."));
+    } else {
+        findings.push(bad(
+            "Linear opens no agent sessions with us: switch on webhooks with “Agent session events” for the \
+             application, and have it authorized again.",
+        ));
+    }
+    findings
+}
+
+/// `had` is empty where Linear does not tell: of a fixed token, say.
+fn linear_scopes(had: &[String]) -> Vec<Finding> {
+    let missing = PURPOSES.iter().filter(|(scope, _)| !had.is_empty() && !had.iter().any(|had| had == scope));
+    let findings: Vec<Finding> = missing
+        .map(|(scope, purpose)| {
+            bad(format!("Linear's token lacks the scope {scope}, to {purpose}: allow it for the application."))
+        })
+        .collect();
+    if findings.is_empty() && !had.is_empty() { vec![good("Linear's token has all scopes.")] } else { findings }
+}
+
+/// Which workspaces have installed us is in the database.
+async fn installations(settings: &Settings, platform: Platform) -> Vec<Finding> {
+    let (at, name) = (format!("/{}/install", platform.as_str()), platform.name());
+    let url = settings.storage.url.expose_secret();
+    if open::sqlite_file(url).is_some_and(|path| !path.exists()) {
+        return vec![good(format!("No workspace of {name} has installed Baton yet: open {at} at its public address."))];
+    }
+    let listed = async {
+        let store = Store::open(url, open::CONNECTIONS).await?;
+        let listed = installations::list(&store, platform).await;
+        store.close().await;
+        listed
+    };
+    match listed.await {
+        Ok(listed) => {
+            let standing = listed.iter().filter(|installed| installed.revoked_at.is_none()).count();
+            vec![good(format!("{standing} of {name}'s workspaces have installed Baton; {at} adds one."))]
+        }
+        // A schema that is behind has a finding of its own.
+        Err(_) => vec![good(format!("Workspaces of {name} install Baton at {at}."))],
+    }
 }
 
 async fn oz_key(settings: &OzSettings, routes: &Routes) -> Vec<Finding> {
@@ -220,7 +348,8 @@ mod tests {
     }
 
     fn slack_at(api_url: Url) -> SlackSettings {
-        SlackSettings { signing_secrets: Vec::new(), bot_token: "xoxb-1".into(), api_url }
+        let credentials = SlackCredentials::Fixed("xoxb-1".into());
+        SlackSettings { signing_secrets: Vec::new(), credentials, api_url }
     }
 
     fn sentences(findings: &[Finding]) -> Vec<String> {
@@ -232,18 +361,52 @@ mod tests {
         let had: Vec<&str> = SCOPES.iter().map(|(scope, _)| *scope).filter(|scope| *scope != "files:write").collect();
         let body = json!({"ok": true, "user_id": "UBOT", "team_id": "T1", "bot_id": "B1"});
         let api = answering(([("x-oauth-scopes", had.join(","))], Json(body))).await;
-        let findings = sentences(&slack_token(&slack_at(api), Clock::system()).await);
+        let findings = sentences(&slack_token(&slack_at(api), &"xoxb-1".into(), Clock::system()).await);
         assert_eq!(findings.len(), 2, "{findings:?}");
         assert_eq!(findings[0], "true Slack takes the bot token: it is UBOT in workspace T1.");
         assert!(findings[1].starts_with("false The bot token lacks the scope files:write, to upload"), "{findings:?}");
 
         let api = answering(Json(json!({"ok": false, "error": "invalid_auth"}))).await;
-        let findings = sentences(&slack_token(&slack_at(api), Clock::system()).await);
+        let findings = sentences(&slack_token(&slack_at(api), &"xoxb-1".into(), Clock::system()).await);
         assert_eq!(findings, ["false Slack does not take SLACK_BOT_TOKEN: invalid_auth."]);
 
         let api = answering(StatusCode::NOT_FOUND).await;
-        let findings = sentences(&slack_token(&slack_at(api), Clock::system()).await);
+        let findings = sentences(&slack_token(&slack_at(api), &"xoxb-1".into(), Clock::system()).await);
         assert!(findings[0].starts_with("false Slack does not answer as it should: "), "{findings:?}");
+    }
+
+    #[tokio::test]
+    async fn what_an_agent_needs_in_linear_is_told() {
+        let viewer = |app: bool, sessions: bool| {
+            let organization = json!({"id": "org", "name": "Acme"});
+            let viewer = json!({"id": "u1", "name": "Baton", "app": app, "supportsAgentSessions": sessions,
+                "organization": organization});
+            json!({"data": {"viewer": viewer}})
+        };
+        let found = async |body: serde_json::Value| {
+            let api_url = answering(Json(body)).await;
+            let client = Linear::new(api_url, Tokens::Fixed("t".into()), Clock::system()).expect("a client");
+            sentences(&viewer_findings(&client.viewer(None).await.expect("a viewer")))
+        };
+        assert_eq!(found(viewer(true, true)).await[1], "true Linear opens agent sessions with us.");
+        let without = found(viewer(true, false)).await;
+        assert!(without[1].contains("“Agent session events”"), "{without:?}");
+        assert!(found(viewer(false, false)).await[1].starts_with("false That is a person"));
+    }
+
+    #[test]
+    fn scopes_that_linears_token_lacks_are_told() {
+        let had = |scopes: &[&str]| {
+            let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            sentences(&linear_scopes(&scopes))
+        };
+        assert!(had(&[]).is_empty(), "of a fixed token nothing is known");
+        assert_eq!(
+            had(&["read", "write", "app:mentionable", "app:assignable"]),
+            ["true Linear's token has all scopes."]
+        );
+        let lacking = had(&["read", "write", "app:mentionable"]);
+        assert!(lacking.len() == 1 && lacking[0].starts_with("false Linear's token lacks the scope app:assignable"));
     }
 
     #[tokio::test]
@@ -276,6 +439,21 @@ mod tests {
         let findings = environments(&routes, &["a", "c"]);
         assert_eq!(findings, [bad("Oz has no environment b, which the settings name.")]);
         assert!(environments(&routes, &[]).is_empty());
+    }
+
+    #[test]
+    fn what_an_older_key_sealed_and_what_none_opens_is_told() {
+        let told = |first, older, closed: &[&str]| {
+            let closed = closed.iter().map(|name| (*name).to_owned()).collect();
+            sentences(&sealed(&Seals { first, older, closed }))
+        };
+        assert!(told(0, 0, &[]).is_empty());
+        assert!(told(2, 0, &[])[0].ends_with("older ones can go."));
+        let older = told(1, 2, &[]);
+        assert!(older.len() == 1 && older[0].starts_with("true The tokens of 2 of 3 workspaces"), "{older:?}");
+        let closed = told(0, 0, &["Acme", "Evil\u{1b}[2J"]);
+        assert!(closed.len() == 1 && closed[0].starts_with("false BATON_ENCRYPTION_KEY does not open"), "{closed:?}");
+        assert!(closed[0].contains("Acme") && !closed[0].contains('\u{1b}'), "{closed:?}");
     }
 
     #[test]

@@ -20,9 +20,17 @@ enum Platform {
         #[arg(long, value_parser = values::base_url)]
         url: Url,
     },
+    /// The link at which Linear offers to make the application, filled in.
+    Linear {
+        /// The public address that Linear reaches Baton at.
+        #[arg(long, value_parser = values::base_url)]
+        url: Url,
+    },
 }
 
 pub(super) fn run(args: &Args) -> Answer {
-    let Platform::Slack { url } = &args.platform;
-    Answer::new(manifest::pretty(&manifest::slack(url)))
+    Answer::new(match &args.platform {
+        Platform::Slack { url } => manifest::pretty(&manifest::slack(url)),
+        Platform::Linear { url } => manifest::linear(url) + "\n",
+    })
 }

@@ -3,11 +3,14 @@
 //! A command returns what it has to say, and [`main`] prints it. Exit codes: 0 done, 1 failed,
 //! 2 usage or settings.
 
+mod audit;
 mod check;
 mod deliveries;
 mod dev;
+mod halt;
 mod list;
 mod manifest;
+mod mended;
 mod migrate;
 mod open;
 mod plain;
@@ -44,7 +47,7 @@ struct Cli {
 enum Command {
     /// Run the service.
     Serve(serve::Args),
-    /// Run the service with simulated Slack and Oz, without any account.
+    /// Run the service with simulated Slack, Linear and Oz, without any account.
     Dev(dev::Args),
     /// Say what is misconfigured: settings, database, tokens, scopes, clock.
     Check(check::Args),
@@ -60,6 +63,14 @@ enum Command {
     Why(why::Args),
     /// List deliveries that are parked or waiting, or send one again.
     Deliveries(deliveries::Args),
+    /// List what reconciling put right, the newest first.
+    Mended(mended::Args),
+    /// The audit log: export it, or check its chain of hashes.
+    Audit(audit::Args),
+    /// Stop every launch at once, in all orchestrations, until `baton resume`.
+    Halt(halt::Args),
+    /// Let runs be launched again after `baton halt`.
+    Resume,
 }
 
 /// What a command has to say when it did its work.
@@ -96,6 +107,10 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::run(&args, config),
         Command::Why(args) => why::run(&args, config),
         Command::Deliveries(args) => deliveries::run(&args, config),
+        Command::Mended(args) => mended::run(&args, config),
+        Command::Audit(args) => audit::run(&args, config),
+        Command::Halt(args) => halt::halt(args, config),
+        Command::Resume => halt::resume(config),
     };
     match outcome {
         Ok(answer) => {
@@ -195,9 +210,16 @@ mod tests {
             ("baton dev --speed inf", false),
             ("baton manifest slack --url https://baton.example.com", true),
             ("baton manifest slack --url http://baton.example.com", false),
+            ("baton manifest linear --url https://baton.example.com", true),
+            ("baton manifest linear", false),
             ("baton manifest slack --url http://127.0.0.1:7300", true),
+            ("baton audit verify", true),
+            ("baton audit", false),
+            ("baton halt --reason spending", true),
+            ("baton resume", true),
             ("baton deliveries", true),
             ("baton deliveries retry d1", true),
+            ("baton mended --limit 5", true),
             ("baton show", false),
             ("baton", false),
         ] {

@@ -22,8 +22,16 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Outcome {
         Failed::from(faults).in_format(format)
     })?;
     let format = settings.log.format;
-    telemetry::init(&settings.log);
+    let exporter = telemetry::init_with_traces(&settings.log, settings.telemetry.otlp_endpoint.as_ref());
     let options = ServeOptions { migrate: !args.no_migrate };
-    let served = block_on(async { app::serve(settings, options).await.map_err(Failed::from) });
+    let served = block_on(async {
+        let exporting = exporter.map(telemetry::Exporter::start).transpose();
+        let exporting = exporting.map_err(|error| Failed::new(format!("no HTTP client can be made: {error}")))?;
+        let served = app::serve(settings, options).await.map_err(Failed::from);
+        if let Some(exporting) = exporting {
+            exporting.finish().await;
+        }
+        served
+    });
     served.map(|()| Answer::default()).map_err(|failed| failed.in_format(format))
 }

@@ -4,7 +4,11 @@ use std::path::Path;
 
 use super::{Answer, Failed, Outcome, block_on, open, plain};
 use crate::{
-    domain::{board, orchestration::Orchestration, proposal::Content},
+    domain::{
+        board,
+        orchestration::Orchestration,
+        proposal::{Content, Digest, Proposal},
+    },
     ids::OrchestrationId,
     storage::{
         Store, orchestrations,
@@ -41,7 +45,7 @@ fn text(orchestration: &Orchestration, deliveries: &[DeliveryRow]) -> String {
     lines.extend(plain::indented(&orchestration.request.ask.task, "  "));
     if let Some(proposal) = &orchestration.proposal {
         let heading = format!("Proposal, version {}, digest {}", proposal.version, proposal.digest.as_str());
-        lines.extend([String::new(), heading]);
+        lines.extend([String::new(), heading, format!("  {}", recomputed(orchestration, proposal))]);
         match &proposal.content {
             Content::Words { text } => lines.extend(plain::indented(text, "  ")),
             Content::Children { children, .. } => {
@@ -65,6 +69,16 @@ fn text(orchestration: &Orchestration, deliveries: &[DeliveryRow]) -> String {
         }));
     }
     lines.join("\n") + "\n"
+}
+
+/// Whether the digest on record is that of what is on record.
+fn recomputed(orchestration: &Orchestration, proposal: &Proposal) -> String {
+    let digest = Digest::of(&orchestration.request.ask.task, &orchestration.settings, &proposal.content);
+    if digest == proposal.digest {
+        "The digest is that of this task, these settings and these children.".into()
+    } else {
+        format!("THE DIGEST DIFFERS: of this task, these settings and these children it is {}.", digest.as_str())
+    }
 }
 
 fn facts(orchestration: &Orchestration) -> Vec<(&'static str, String)> {

@@ -16,46 +16,65 @@ pub const LISTEN: Setting = Setting::new("BATON_LISTEN", "server", "listen");
 pub const PUBLIC_URL: Setting = Setting::new("BATON_PUBLIC_URL", "server", "public_url");
 pub const ADMIN_TOKEN: Setting = Setting::new("BATON_ADMIN_TOKEN", "server", "admin_token");
 pub const DATABASE_URL: Setting = Setting::new("BATON_DATABASE_URL", "storage", "url");
+pub const ENCRYPTION_KEY: Setting = Setting::new("BATON_ENCRYPTION_KEY", "storage", "encryption_key");
 pub const SIGNING_SECRET: Setting = Setting::new("SLACK_SIGNING_SECRET", "slack", "signing_secret");
 pub const BOT_TOKEN: Setting = Setting::new("SLACK_BOT_TOKEN", "slack", "bot_token");
+pub const SLACK_CLIENT_ID: Setting = Setting::new("SLACK_CLIENT_ID", "slack", "client_id");
+pub const SLACK_CLIENT_SECRET: Setting = Setting::new("SLACK_CLIENT_SECRET", "slack", "client_secret");
 pub const SLACK_API_URL: Setting = Setting::new("SLACK_API_URL", "slack", "api_url");
+pub const LINEAR_WEBHOOK_SECRET: Setting = Setting::new("LINEAR_WEBHOOK_SECRET", "linear", "webhook_secret");
+pub const LINEAR_WEBHOOK_WINDOW: Setting = Setting::new("LINEAR_WEBHOOK_WINDOW", "linear", "webhook_window");
+pub const LINEAR_CLIENT_ID: Setting = Setting::new("LINEAR_CLIENT_ID", "linear", "client_id");
+pub const LINEAR_CLIENT_SECRET: Setting = Setting::new("LINEAR_CLIENT_SECRET", "linear", "client_secret");
+pub const LINEAR_ACCESS_TOKEN: Setting = Setting::new("LINEAR_ACCESS_TOKEN", "linear", "access_token");
+pub const LINEAR_API_URL: Setting = Setting::new("LINEAR_API_URL", "linear", "api_url");
 pub const OZ_API_KEY: Setting = Setting::new("WARP_API_KEY", "oz", "api_key");
 pub const OZ_BASE_URL: Setting = Setting::new("OZ_API_BASE_URL", "oz", "base_url");
 pub const OZ_ENVIRONMENT: Setting = Setting::new("OZ_ENVIRONMENT_ID", "oz", "environment");
 pub const OZ_POLL_INTERVAL: Setting = Setting::new("BATON_OZ_POLL_INTERVAL", "oz", "poll_interval");
+pub const RETENTION_EVENTS: Setting = Setting::new("BATON_RETENTION_EVENTS", "retention", "events");
+pub const RETENTION_DELIVERIES: Setting = Setting::new("BATON_RETENTION_DELIVERIES", "retention", "deliveries");
+pub const RETENTION_ORCHESTRATIONS: Setting =
+    Setting::new("BATON_RETENTION_ORCHESTRATIONS", "retention", "orchestrations");
+pub const OTLP_ENDPOINT: Setting = Setting::new("BATON_OTLP_ENDPOINT", "telemetry", "otlp_endpoint");
 pub const LOG_FILTER: Setting = Setting::new("BATON_LOG", "log", "filter");
 pub const LOG_FORMAT: Setting = Setting::new("BATON_LOG_FORMAT", "log", "format");
 
-const SETTINGS: [Setting; 13] = [
+const SETTINGS: [Setting; 26] = [
     LISTEN,
     PUBLIC_URL,
     ADMIN_TOKEN,
     DATABASE_URL,
+    ENCRYPTION_KEY,
     SIGNING_SECRET,
     BOT_TOKEN,
+    SLACK_CLIENT_ID,
+    SLACK_CLIENT_SECRET,
     SLACK_API_URL,
+    LINEAR_WEBHOOK_SECRET,
+    LINEAR_WEBHOOK_WINDOW,
+    LINEAR_CLIENT_ID,
+    LINEAR_CLIENT_SECRET,
+    LINEAR_ACCESS_TOKEN,
+    LINEAR_API_URL,
     OZ_API_KEY,
     OZ_BASE_URL,
     OZ_ENVIRONMENT,
     OZ_POLL_INTERVAL,
+    RETENTION_EVENTS,
+    RETENTION_DELIVERIES,
+    RETENTION_ORCHESTRATIONS,
+    OTLP_ENDPOINT,
     LOG_FILTER,
     LOG_FORMAT,
 ];
 
 /// Settings that a later release will have. Ignoring one would leave its owner in the belief that
 /// it works.
-const LATER: [Setting; 10] = [
-    Setting::new("BATON_ENCRYPTION_KEY", "storage", "encryption_key"),
-    Setting::new("SLACK_CLIENT_ID", "slack", "client_id"),
-    Setting::new("SLACK_CLIENT_SECRET", "slack", "client_secret"),
-    Setting::new("SLACK_APP_TOKEN", "slack", "app_token"),
-    Setting::new("LINEAR_WEBHOOK_SECRET", "linear", "webhook_secret"),
-    Setting::new("LINEAR_CLIENT_ID", "linear", "client_id"),
-    Setting::new("LINEAR_CLIENT_SECRET", "linear", "client_secret"),
-    Setting::new("LINEAR_ACCESS_TOKEN", "linear", "access_token"),
-    Setting::new("LINEAR_API_URL", "linear", "api_url"),
-    Setting::new("BATON_OTLP_ENDPOINT", "telemetry", "otlp_endpoint"),
-];
+const LATER: [Setting; 1] = [Setting::new("SLACK_APP_TOKEN", "slack", "app_token")];
+
+/// Sections with a file of their own that reads them: `routes.rs` and `policies.rs`.
+const IN_FILE_ONLY: [&str; 4] = ["route", "policy", "limits", "person"];
 
 impl Setting {
     const fn new(variable: &'static str, section: &'static str, key: &'static str) -> Self {
@@ -76,12 +95,12 @@ pub fn check_environment(env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
     LATER.iter().filter(set).map(|setting| format!("{setting} is not in this release.")).collect()
 }
 
-/// A sentence for every section and key of the file, routes and policies aside, that is unknown.
+/// A sentence for every section and key of the file, what lives in it only aside, that is unknown.
 pub fn check_file(file: &Table) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, value) in file {
         match value {
-            _ if name == "route" || name == "policy" => {}
+            _ if IN_FILE_ONLY.contains(&name.as_str()) => {}
             _ if !is_section(&SETTINGS, name) => faults.push(unknown_at_top(name, value)),
             Value::Table(section) => {
                 let known: Vec<&str> = keys_of(&SETTINGS, name).collect();
@@ -115,7 +134,7 @@ fn unknown_at_top(name: &str, value: &Value) -> String {
         return format!("[{name}] is not in this release.");
     }
     if value.is_table() || value.is_array() {
-        let sections = SETTINGS.iter().map(|setting| setting.section).chain(["route", "policy"]);
+        let sections = SETTINGS.iter().map(|setting| setting.section).chain(IN_FILE_ONLY);
         return format!("[{name}] is not a section; did you mean [{}]?", nearest(name, sections));
     }
     let key = nearest(name, SETTINGS.iter().map(|setting| setting.key));

@@ -3,16 +3,25 @@
 //! Every mistake is found in one go, and each is one sentence that names the setting. A name that
 //! is not known is a mistake too, so that no setting is ever ignored in silence. Called by `cli`.
 
+mod fields;
 mod keys;
+mod policies;
+mod retention;
 mod routes;
 mod sections;
+mod telemetry;
 pub mod values;
 
 use std::{fmt, fs, io, path::Path};
 
 use toml::Table;
 
-pub use sections::{LogFormat, LogSettings, OzSettings, ServerSettings, SlackSettings, StorageSettings};
+pub use retention::RetentionSettings;
+pub use sections::{
+    LinearCredentials, LinearSettings, LogFormat, LogSettings, OzSettings, ServerSettings, SlackCredentials,
+    SlackSettings, StorageSettings,
+};
+pub use telemetry::TelemetrySettings;
 
 use crate::domain::{route::Routes, run::RunSettings};
 use sections::Reader;
@@ -26,7 +35,11 @@ pub struct Settings {
     pub storage: StorageSettings,
     /// Never without [`Settings::oz`].
     pub slack: Option<SlackSettings>,
+    /// Likewise.
+    pub linear: Option<LinearSettings>,
     pub oz: Option<OzSettings>,
+    pub retention: RetentionSettings,
+    pub telemetry: TelemetrySettings,
     pub log: LogSettings,
     pub routes: Routes,
 }
@@ -78,13 +91,17 @@ impl Settings {
     /// # Errors
     /// When no platform is configured, with the way to try Baton nevertheless.
     pub fn for_serving(self) -> Result<Self, Faults> {
-        if self.slack.is_some() {
+        if self.slack.is_some() || self.linear.is_some() {
             return Ok(self);
         }
         let sentence = format!(
-            "Slack is not configured: set {}, {} and {}, or run `baton dev` to try Baton without any account.",
+            "Neither Slack nor Linear is configured: set {} and {} for Slack, {} with {} and {} for Linear, and {} for \
+             either; or run `baton dev` to try Baton without any account.",
             keys::SIGNING_SECRET,
             keys::BOT_TOKEN,
+            keys::LINEAR_WEBHOOK_SECRET,
+            keys::LINEAR_CLIENT_ID,
+            keys::LINEAR_CLIENT_SECRET,
             keys::OZ_API_KEY
         );
         Err(Faults { sentences: vec![sentence], log: self.log })
@@ -105,17 +122,20 @@ fn read(file: &Table, env: &dyn Fn(&str) -> Option<String>) -> Result<Settings, 
     let log = LogSettings::read(&mut reader);
     let server = ServerSettings::read(&mut reader);
     let storage = StorageSettings::read(&mut reader);
-    let slack = SlackSettings::read(&mut reader);
+    let slack = SlackSettings::read(&mut reader, &server, &storage);
+    let linear = LinearSettings::read(&mut reader);
     let oz = OzSettings::read(&mut reader);
-    let wants_slack = reader.has(keys::SIGNING_SECRET) || reader.has(keys::BOT_TOKEN);
-    if wants_slack && !reader.has(keys::OZ_API_KEY) {
+    let retention = RetentionSettings::read(&mut reader);
+    let telemetry = TelemetrySettings::read(&mut reader);
+    let is_anywhere = reader.has_any(&SlackSettings::ANY) || reader.has_any(&LinearSettings::ANY);
+    if is_anywhere && !reader.has(keys::OZ_API_KEY) {
         reader.faults.push(format!("{} is not set, and nothing can run without it.", keys::OZ_API_KEY));
     }
     let environment = reader.read(keys::OZ_ENVIRONMENT, |text| Ok(text.to_owned()));
     let defaults = RunSettings { environment, ..RunSettings::default() };
     let routes = routes::read(file, defaults, &mut reader.faults);
     if reader.faults.is_empty() {
-        Ok(Settings { server, storage, slack, oz, log, routes })
+        Ok(Settings { server, storage, slack, linear, oz, retention, telemetry, log, routes })
     } else {
         Err(Faults { sentences: reader.faults, log })
     }

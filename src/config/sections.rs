@@ -10,7 +10,7 @@ use super::{
     keys::{self, Setting},
     values,
 };
-use crate::secret;
+use crate::secret::{self, Sealer};
 
 /// `[server]`
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct ServerSettings {
 pub struct StorageSettings {
     /// A secret, because it may hold a password.
     pub url: SecretString,
+    /// For tokens that are kept.
+    pub sealer: Option<Sealer>,
 }
 
 /// `[slack]`
@@ -34,9 +36,44 @@ pub struct StorageSettings {
 pub struct SlackSettings {
     /// All that are valid now: several while one is replaced by the next.
     pub signing_secrets: Vec<SecretString>,
-    pub bot_token: SecretString,
+    pub credentials: SlackCredentials,
     /// Ends with a slash.
     pub api_url: Url,
+}
+
+/// How we come by Slack's tokens, which follows from what is set.
+#[derive(Clone, Debug)]
+pub enum SlackCredentials {
+    /// `bot_token`, of one workspace, which counts before the client's.
+    Fixed(SecretString),
+    /// OAuth installs into any number of workspaces: what they need, to keep their tokens and for Slack
+    /// to send people back to, is set.
+    Install { id: String, secret: SecretString, sealer: Sealer, public_url: Url },
+}
+
+/// `[linear]`
+#[derive(Clone, Debug)]
+pub struct LinearSettings {
+    /// All that are valid now: several while one is replaced by the next.
+    pub webhook_secrets: Vec<SecretString>,
+    pub credentials: LinearCredentials,
+    /// Ends without a slash, where it has a path.
+    pub api_url: Url,
+    /// How far a webhook's signed time may be away.
+    pub window: Duration,
+}
+
+/// How we come by tokens, which follows from what is set.
+#[derive(Clone, Debug)]
+pub enum LinearCredentials {
+    /// `access_token`, which counts before the others.
+    Fixed(SecretString),
+    /// The client's own credentials: one workspace, the app's own.
+    Client { id: String, secret: SecretString },
+    /// OAuth installs into any number of workspaces: `storage.encryption_key`, to keep their tokens,
+    /// and `server.public_url`, for Linear to send people back to, are set beside the client's
+    /// credentials.
+    Install { id: String, secret: SecretString },
 }
 
 /// `[oz]`. Its `environment` is in [`Routes::defaults`](crate::domain::route::Routes::defaults).
@@ -77,6 +114,13 @@ impl ServerSettings {
             admin_token: from.read(keys::ADMIN_TOKEN, secret::one),
         }
     }
+
+    /// There is a way in from outside, so probably a proxy on this machine, and nothing but the proxy's
+    /// traces tells its requests from an operator's.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.admin_token.is_none() && self.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+    }
 }
 
 impl StorageSettings {
@@ -85,24 +129,103 @@ impl StorageSettings {
             let url = secret::one(text)?;
             values::database_url(url.expose_secret()).map(|()| url)
         });
-        Self { url: url.unwrap_or_else(|| "sqlite://baton.db".into()) }
+        let sealer = from.read(keys::ENCRYPTION_KEY, |text| Sealer::new(&secret::several(text)?));
+        Self { url: url.unwrap_or_else(|| "sqlite://baton.db".into()), sealer }
     }
 }
 
 impl SlackSettings {
+    /// What makes Slack a platform of this Baton.
+    pub(super) const ANY: [Setting; 4] =
+        [keys::SIGNING_SECRET, keys::BOT_TOKEN, keys::SLACK_CLIENT_ID, keys::SLACK_CLIENT_SECRET];
+
     /// None when Slack is not configured at all.
-    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(from: &mut Reader<'_>, server: &ServerSettings, storage: &StorageSettings) -> Option<Self> {
         let api_url = from.read(keys::SLACK_API_URL, |text| values::base_url(text).map(with_slash));
-        if !from.has(keys::SIGNING_SECRET) && !from.has(keys::BOT_TOKEN) {
+        if !from.has_any(&Self::ANY) {
             return None;
         }
-        let signing_secrets = from.need(keys::SIGNING_SECRET, secret::several);
-        let bot_token = from.need(keys::BOT_TOKEN, secret::one);
+        let signing_secrets = from.need("Slack", keys::SIGNING_SECRET, secret::several);
+        let credentials = SlackCredentials::read(from, server, storage);
         Some(Self {
             signing_secrets: signing_secrets?,
-            bot_token: bot_token?,
+            credentials: credentials?,
             api_url: api_url.or_else(|| Url::parse("https://slack.com/api/").ok())?,
         })
+    }
+}
+
+impl SlackCredentials {
+    fn read(from: &mut Reader<'_>, server: &ServerSettings, storage: &StorageSettings) -> Option<Self> {
+        if from.has(keys::BOT_TOKEN) {
+            return from.read(keys::BOT_TOKEN, secret::one).map(Self::Fixed);
+        }
+        if !from.has_any(&[keys::SLACK_CLIENT_ID, keys::SLACK_CLIENT_SECRET]) {
+            from.faults.push(format!(
+                "Slack needs {}, or {} and {}, and none of them is set.",
+                keys::BOT_TOKEN,
+                keys::SLACK_CLIENT_ID,
+                keys::SLACK_CLIENT_SECRET
+            ));
+            return None;
+        }
+        let id = from.need("Slack", keys::SLACK_CLIENT_ID, plain);
+        let secret = from.need("Slack", keys::SLACK_CLIENT_SECRET, secret::one);
+        // Wrong ones have a sentence already.
+        for setting in [keys::ENCRYPTION_KEY, keys::PUBLIC_URL] {
+            if !from.has(setting) {
+                from.faults.push(format!("{setting} is not set, and installs into Slack's workspaces need it."));
+            }
+        }
+        let (sealer, public_url) = (storage.sealer.clone(), server.public_url.clone());
+        Some(Self::Install { id: id?, secret: secret?, sealer: sealer?, public_url: public_url? })
+    }
+}
+
+impl LinearSettings {
+    /// What makes Linear a platform of this Baton.
+    pub(super) const ANY: [Setting; 4] =
+        [keys::LINEAR_WEBHOOK_SECRET, keys::LINEAR_CLIENT_ID, keys::LINEAR_CLIENT_SECRET, keys::LINEAR_ACCESS_TOKEN];
+
+    /// None when Linear is not configured at all.
+    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let api_url = from.read(keys::LINEAR_API_URL, |text| values::base_url(text).map(without_slash));
+        let window = from.read(keys::LINEAR_WEBHOOK_WINDOW, values::window);
+        if !from.has_any(&Self::ANY) {
+            return None;
+        }
+        let webhook_secrets = from.need("Linear", keys::LINEAR_WEBHOOK_SECRET, secret::several);
+        let credentials = LinearCredentials::read(from);
+        Some(Self {
+            webhook_secrets: webhook_secrets?,
+            credentials: credentials?,
+            api_url: api_url.or_else(|| Url::parse("https://api.linear.app").ok())?,
+            window: window.unwrap_or(Duration::from_mins(1)),
+        })
+    }
+}
+
+impl LinearCredentials {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        if from.has(keys::LINEAR_ACCESS_TOKEN) {
+            return from.read(keys::LINEAR_ACCESS_TOKEN, secret::one).map(Self::Fixed);
+        }
+        if !from.has_any(&[keys::LINEAR_CLIENT_ID, keys::LINEAR_CLIENT_SECRET]) {
+            from.faults.push(format!(
+                "Linear needs {} and {}, or {}, and none of them is set.",
+                keys::LINEAR_CLIENT_ID,
+                keys::LINEAR_CLIENT_SECRET,
+                keys::LINEAR_ACCESS_TOKEN
+            ));
+            return None;
+        }
+        let id = from.need("Linear", keys::LINEAR_CLIENT_ID, plain);
+        let secret = from.need("Linear", keys::LINEAR_CLIENT_SECRET, secret::one);
+        let (id, secret) = (id?, secret?);
+        if from.has(keys::ENCRYPTION_KEY) && from.has(keys::PUBLIC_URL) {
+            return Some(Self::Install { id, secret });
+        }
+        Some(Self::Client { id, secret })
     }
 }
 
@@ -147,6 +270,10 @@ impl Reader<'_> {
         self.variable(setting).is_some() || self.in_file(setting).is_some()
     }
 
+    pub fn has_any(&self, settings: &[Setting]) -> bool {
+        settings.iter().any(|setting| self.has(*setting))
+    }
+
     /// The setting as `parse` understands it; none when it is not set or wrong.
     pub fn read<T>(&mut self, setting: Setting, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = match (self.variable(setting), self.in_file(setting)) {
@@ -161,10 +288,15 @@ impl Reader<'_> {
         parse(&text).map_err(|problem| self.faults.push(format!("{setting} {problem}."))).ok()
     }
 
-    /// As [`Reader::read`], for what Slack cannot do without.
-    fn need<T>(&mut self, setting: Setting, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    /// As [`Reader::read`], for what a platform cannot do without.
+    fn need<T>(
+        &mut self,
+        platform: &str,
+        setting: Setting,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         if !self.has(setting) {
-            self.faults.push(format!("{setting} is not set, and Slack needs it."));
+            self.faults.push(format!("{setting} is not set, and {platform} needs it."));
         }
         self.read(setting, parse)
     }
@@ -178,6 +310,11 @@ impl Reader<'_> {
     fn in_file(&self, setting: Setting) -> Option<&toml::Value> {
         self.file.get(setting.section)?.get(setting.key).filter(|value| value.as_str() != Some(""))
     }
+}
+
+/// Like a secret, and none.
+fn plain(text: &str) -> Result<String, String> {
+    secret::one(text).map(|id| id.expose_secret().to_owned())
 }
 
 /// So that a method's name can be joined to it.

@@ -8,9 +8,18 @@ use super::*;
 use crate::domain::{
     actor::{Actor, Platform},
     conversation::Conversation,
-    policy::{Approver, Breach},
+    policy::{Approver, Breach, Limits},
     route::Launch,
 };
+
+const LINEAR: [(&str, &str); 4] = [
+    ("LINEAR_WEBHOOK_SECRET", "lin_wh_new,lin_wh_old"),
+    ("LINEAR_CLIENT_ID", "client-1"),
+    ("LINEAR_CLIENT_SECRET", "hush-client"),
+    ("WARP_API_KEY", "wk-1"),
+];
+/// 32 bytes.
+const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 const SLACK: [(&str, &str); 3] =
     [("SLACK_SIGNING_SECRET", "new,old"), ("SLACK_BOT_TOKEN", "xoxb-1"), ("WARP_API_KEY", "wk-1")];
@@ -37,7 +46,30 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(settings.log.filter, "info");
     assert!(settings.slack.is_none() && settings.oz.is_none() && settings.server.public_url.is_none());
     let refusal = settings.for_serving().expect_err("faults").to_string();
-    assert!(refusal.contains("SLACK_BOT_TOKEN") && refusal.contains("`baton dev`"), "{refusal}");
+    for named in ["SLACK_BOT_TOKEN", "LINEAR_WEBHOOK_SECRET", "`baton dev`"] {
+        assert!(refusal.contains(named), "{refusal}");
+    }
+}
+
+#[test]
+fn what_is_kept_is_kept_for_as_long_as_it_is_set() {
+    assert_eq!(settings("", &[]).expect("settings").retention, RetentionSettings::default());
+    let file = "[retention]\nevents = \"72h\"\norchestrations = \"90d\"";
+    let retention = settings(file, &[("BATON_RETENTION_DELIVERIES", "48h")]).expect("settings").retention;
+    let hours = Duration::from_hours;
+    let wanted = RetentionSettings { events: hours(72), deliveries: hours(48), orchestrations: Some(hours(90 * 24)) };
+    assert_eq!(retention, wanted);
+    only_fault(
+        "[retention]\nevents = \"71h\"",
+        &[],
+        "BATON_RETENTION_EVENTS (retention.events) must be at least 72h, not \"71h\".",
+    );
+    only_fault(
+        "",
+        &[("BATON_RETENTION_ORCHESTRATIONS", "24h")],
+        "BATON_RETENTION_ORCHESTRATIONS (retention.orchestrations) must be at least 720h, not \"24h\".",
+    );
+    only_fault("[retention]\naudit = \"1d\"", &[], "[retention]: audit is not a setting; did you mean events?");
 }
 
 #[test]
@@ -74,10 +106,101 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn linear_alone_is_enough_to_serve() {
+    let settings = settings("", &LINEAR).expect("settings").for_serving().expect("settings");
+    assert!(settings.slack.is_none());
+    let linear = settings.linear.expect("Linear");
+    let secrets: Vec<&str> = linear.webhook_secrets.iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(secrets, ["lin_wh_new", "lin_wh_old"]);
+    assert_eq!(linear.api_url.as_str(), "https://api.linear.app/");
+    assert_eq!(linear.window, Duration::from_mins(1));
+
+    let file = format!(
+        "[linear]\nwebhook_secret = \"in-file\"\nclient_id = \"a\"\nclient_secret = \"b\"\naccess_token = \"\"\n\
+         api_url = \"http://127.0.0.1:9/api/\"\nwebhook_window = \"7h\"\n[storage]\nencryption_key = \"{KEY}\"\n\
+         [oz]\napi_key = \"wk\""
+    );
+    let linear = self::settings(&file, &[]).expect("settings").linear.expect("Linear");
+    assert_eq!((linear.api_url.as_str(), linear.window), ("http://127.0.0.1:9/api", Duration::from_hours(7)));
+}
+
+#[test]
+fn how_linears_tokens_are_come_by_follows_from_what_is_set() {
+    let credentials = |more: &[(&str, &str)]| {
+        settings("", &[LINEAR.as_slice(), more].concat()).expect("settings").linear.expect("Linear").credentials
+    };
+    let address = ("BATON_PUBLIC_URL", "https://baton.example.com");
+    let key = ("BATON_ENCRYPTION_KEY", KEY);
+    assert!(matches!(credentials(&[]), LinearCredentials::Client { id, .. } if id == "client-1"));
+    assert!(matches!(credentials(&[address]), LinearCredentials::Client { .. }));
+    assert!(matches!(credentials(&[key]), LinearCredentials::Client { .. }));
+    assert!(matches!(credentials(&[address, key]), LinearCredentials::Install { id, .. } if id == "client-1"));
+    let fixed = credentials(&[address, key, ("LINEAR_ACCESS_TOKEN", "lin_api_1")]);
+    assert!(matches!(fixed, LinearCredentials::Fixed(token) if token.expose_secret() == "lin_api_1"));
+}
+
+#[test]
+fn slack_is_installed_where_there_is_no_token() {
+    let client = [("SLACK_SIGNING_SECRET", "s"), ("SLACK_CLIENT_ID", "1.2"), ("SLACK_CLIENT_SECRET", "hush"), SLACK[2]];
+    let address = ("BATON_PUBLIC_URL", "https://baton.example.com");
+    let key = ("BATON_ENCRYPTION_KEY", KEY);
+    let credentials = |more: &[(&str, &str)]| {
+        settings("", &[client.as_slice(), more].concat()).expect("settings").slack.expect("Slack").credentials
+    };
+    assert!(matches!(credentials(&[address, key]), SlackCredentials::Install { id, .. } if id == "1.2"));
+    let fixed = credentials(&[SLACK[1]]);
+    assert!(matches!(fixed, SlackCredentials::Fixed(token) if token.expose_secret() == "xoxb-1"));
+
+    let needs = |name: &str| format!("{name} is not set, and installs into Slack's workspaces need it.");
+    let all = |more: &[(&'static str, &'static str)]| [client.as_slice(), more].concat();
+    only_fault("", &all(&[address]), &needs("BATON_ENCRYPTION_KEY (storage.encryption_key)"));
+    only_fault("", &all(&[key]), &needs("BATON_PUBLIC_URL (server.public_url)"));
+    let [secret, id, hush, oz] = client;
+    only_fault(
+        "",
+        &[secret, id, oz, address, key],
+        "SLACK_CLIENT_SECRET (slack.client_secret) is not set, and Slack needs it.",
+    );
+    only_fault(
+        "",
+        &[id, hush, oz, address, key],
+        "SLACK_SIGNING_SECRET (slack.signing_secret) is not set, and Slack needs it.",
+    );
+}
+
+#[test]
+fn linear_needs_a_webhook_secret_and_credentials() {
+    let [secret, id, client_secret, key] = LINEAR;
+    only_fault(
+        "",
+        &[id, client_secret, key],
+        "LINEAR_WEBHOOK_SECRET (linear.webhook_secret) is not set, and Linear needs it.",
+    );
+    only_fault(
+        "",
+        &[secret, client_secret, key],
+        "LINEAR_CLIENT_ID (linear.client_id) is not set, and Linear needs it.",
+    );
+    only_fault("", &[secret, id, key], "LINEAR_CLIENT_SECRET (linear.client_secret) is not set, and Linear needs it.");
+    only_fault(
+        "",
+        &[secret, key],
+        "Linear needs LINEAR_CLIENT_ID (linear.client_id) and LINEAR_CLIENT_SECRET (linear.client_secret), \
+         or LINEAR_ACCESS_TOKEN (linear.access_token), and none of them is set.",
+    );
+    only_fault("", &LINEAR[..3], "WARP_API_KEY (oz.api_key) is not set, and nothing can run without it.");
+}
+
+#[test]
 fn no_secret_is_printed() {
-    let variables = [SLACK.as_slice(), &[("BATON_DATABASE_URL", "postgres://u:hush@h/d")]].concat();
+    let variables = [
+        SLACK.as_slice(),
+        &LINEAR[..3],
+        &[("BATON_DATABASE_URL", "postgres://u:hush@h/d"), ("BATON_ENCRYPTION_KEY", KEY)],
+    ]
+    .concat();
     let printed = format!("{:?}", settings("", &variables).expect("settings"));
-    for secret in ["new", "old", "xoxb-1", "wk-1", "hush"] {
+    for secret in ["new", "old", "xoxb-1", "wk-1", "lin_wh", "AQEB", "hush"] {
         assert!(!printed.contains(&format!("\"{secret}")) && !printed.contains("hush"), "{printed}");
     }
 }
@@ -103,7 +226,20 @@ fn each_wrong_value_names_its_setting() {
             "baton.db",
             "BATON_DATABASE_URL (storage.url) must begin with sqlite:// or postgres://.".into(),
         ),
+        (
+            "BATON_ENCRYPTION_KEY",
+            "c2hvcnQ=",
+            "BATON_ENCRYPTION_KEY (storage.encryption_key) must be 32 bytes in base64, as `openssl rand -base64 32` \
+             prints them."
+                .into(),
+        ),
         ("SLACK_API_URL", "slack", format!("SLACK_API_URL (slack.api_url) {address}.")),
+        ("LINEAR_API_URL", "linear", format!("LINEAR_API_URL (linear.api_url) {address}.")),
+        (
+            "LINEAR_WEBHOOK_WINDOW",
+            "25h",
+            "LINEAR_WEBHOOK_WINDOW (linear.webhook_window) must be at most 24h, not \"25h\".".into(),
+        ),
         (
             "OZ_API_BASE_URL",
             "http://warp.dev",
@@ -131,14 +267,21 @@ fn all_mistakes_are_told_at_once() {
     let wrong = [("BATON_LISTEN", "x"), ("SLACK_SIGNING_SECRET", "s"), ("BATON_LOG_FORMAT", "xml")];
     let sentences = settings("[slak]\na = 1", &wrong).expect_err("faults");
     assert_eq!(sentences.len(), 5, "{sentences:?}");
-    assert!(sentences.contains(&"SLACK_BOT_TOKEN (slack.bot_token) is not set, and Slack needs it.".into()));
+    assert!(
+        sentences.iter().any(|sentence| sentence.starts_with("Slack needs SLACK_BOT_TOKEN (slack.bot_token), or "))
+    );
 }
 
 #[test]
 fn slack_needs_all_three() {
     let [secret, token, key] = SLACK;
     only_fault("", &[token, key], "SLACK_SIGNING_SECRET (slack.signing_secret) is not set, and Slack needs it.");
-    only_fault("", &[secret, key], "SLACK_BOT_TOKEN (slack.bot_token) is not set, and Slack needs it.");
+    only_fault(
+        "",
+        &[secret, key],
+        "Slack needs SLACK_BOT_TOKEN (slack.bot_token), or SLACK_CLIENT_ID (slack.client_id) and SLACK_CLIENT_SECRET \
+         (slack.client_secret), and none of them is set.",
+    );
     only_fault("", &[secret, token], "WARP_API_KEY (oz.api_key) is not set, and nothing can run without it.");
 }
 
@@ -147,6 +290,7 @@ fn an_unknown_name_is_told_with_the_nearest_known_one() {
     for (file, wanted) in [
         ("[server]\nlisten_on = \"x\"", "[server]: listen_on is not a setting; did you mean listen?"),
         ("[slak]\nbot_token = \"x\"", "[slak] is not a section; did you mean [slack]?"),
+        ("[liner]\nclient_id = \"x\"", "[liner] is not a section; did you mean [linear]?"),
         ("bot_tokn = \"x\"", "bot_tokn is not a setting; did you mean slack.bot_token?"),
         ("[[routes]]\n", "[routes] is not a section; did you mean [route]?"),
         ("slack = 1", "slack must be a section: [slack]."),
@@ -159,20 +303,9 @@ fn an_unknown_name_is_told_with_the_nearest_known_one() {
 
 #[test]
 fn what_a_later_release_will_have_is_told_as_such() {
-    for (file, wanted) in [
-        ("[linear]\nwebhook_secret = \"x\"", "[linear] is not in this release."),
-        ("[slack]\napp_token = \"x\"", "[slack]: app_token is not in this release."),
-        ("[[route]]\nlinear_team = \"ENG\"", "[[route]] 1: linear_team is not in this release."),
-        ("[policy.a.auto_approve]\nmax_children = 1", "[policy.a]: auto_approve is not in this release."),
-        (
-            "[policy.a]\napprovers = [\"email:*@x\"]",
-            "[policy.a]: approvers has \"email:*@x\", which is not in this release.",
-        ),
-    ] {
-        only_fault(file, &[], wanted);
-    }
-    let key = [("BATON_ENCRYPTION_KEY", "x"), ("SLACK_CLIENT_ID", "")];
-    only_fault("", &key, "BATON_ENCRYPTION_KEY (storage.encryption_key) is not in this release.");
+    only_fault("[slack]\napp_token = \"x\"", &[], "[slack]: app_token is not in this release.");
+    let key = [("SLACK_APP_TOKEN", "x"), ("SLACK_CLIENT_ID", "")];
+    only_fault("", &key, "SLACK_APP_TOKEN (slack.app_token) is not in this release.");
 }
 
 #[test]
@@ -215,21 +348,46 @@ fn routes_and_policies_become_terms() {
         expires_after = "12h"
         starters = ["slack:U1"]
         breach = "report"
+        remind_after = ["3h", "1h"]
+        escalate_to = ["slack:U2"]
+        max_children = 12
+        max_concurrent = 10
+        daily_credits = 500
+        [policy.standard.auto_approve]
+        max_children = 1
+        environments = ["sandbox"]
+        max_credits = 20
+
+        [limits]
+        max_concurrent = 100
+        max_per_place = 3
+        daily_credits = 9000
+
+        [[person]]
+        slack = "U024BE7LH"
+        email = "ada@example.com"
     "#;
     let routes = settings(file, &[("OZ_ENVIRONMENT_ID", "usual")]).expect("settings").routes;
-    let terms = routes.terms(&Conversation::slack("T1", "C0123456789", None));
+    let terms = routes.terms(&Conversation::slack("T1", "C0123456789", None), None);
     assert_eq!(terms.settings.environment.as_deref(), Some("sandbox"));
     assert_eq!(terms.settings.harness.as_deref(), Some("claude"));
-    assert_eq!((terms.max_children, terms.settings.parallelism, terms.launch), (Some(20), Some(4), Launch::Agent));
+    assert_eq!((terms.max_children, terms.settings.parallelism, terms.launch), (Some(12), Some(4), Launch::Agent));
     assert_eq!(terms.policy.name, "standard");
     assert_eq!((terms.policy.quorum, terms.policy.self_approval, terms.policy.breach), (2, false, Breach::Report));
     assert_eq!(terms.policy.expires_after, Duration::from_hours(12));
     let ada = Actor::slack("T1", "U024BE7LH");
-    assert_eq!(terms.policy.approvers[0], Approver::Member { platform: Platform::Slack, id: ada.id });
+    assert_eq!(terms.policy.approvers[0], Approver::Member { platform: Platform::Slack, id: ada.id.clone() });
+    assert_eq!(terms.policy.remind_after, [Duration::from_hours(1), Duration::from_hours(3)]);
+    assert_eq!((terms.policy.max_concurrent, terms.policy.daily_credits), (Some(10), Some(500)));
+    let auto = terms.policy.auto_approve.as_ref().expect("a section");
+    assert_eq!((auto.max_children, auto.max_credits, auto.credits_per_child), (Some(1), Some(20), None));
+    assert_eq!(terms.policy.people[0].slack, Some(ada.id));
 
-    let elsewhere = routes.terms(&Conversation::slack("T1", "C2", None));
+    let elsewhere = routes.terms(&Conversation::slack("T1", "C2", None), None);
     assert_eq!(elsewhere.settings.environment.as_deref(), Some("usual"));
     assert_eq!(elsewhere.policy.name, "default");
+    let limits = Limits { max_concurrent: Some(100), max_per_place: Some(3), daily_credits: Some(9000) };
+    assert_eq!((terms.policy.limits, elsewhere.policy.limits), (limits, limits), "whatever the policy");
 }
 
 #[test]
@@ -247,6 +405,11 @@ fn each_mistake_in_a_route_or_policy_names_its_place() {
         (
             "[[route]]\nslack_channel = \"#general\"",
             "[[route]] 1: slack_channel must be an id such as C0123456789, not \"#general\".",
+        ),
+        (
+            "[[route]]\nnotify_slack_channel = \"acme/C0123456789\"",
+            "[[route]] 1: notify_slack_channel must be an id such as C0123456789 or T0123456789/C0123456789, not \
+             \"acme/C0123456789\".",
         ),
         (
             "[[route]]\nslack_workspace = \"acme\"",
@@ -272,11 +435,73 @@ fn each_mistake_in_a_route_or_policy_names_its_place() {
         ("[policy.a]\napprovers = \"slack:U1\"", "[policy.a]: approvers must be a list such as [\"slack:U024BE7LH\"]."),
         (
             "[policy.a]\napprovers = [\"@ada\"]",
-            "[policy.a]: approvers has \"@ada\", which is not a person such as slack:U024BE7LH.",
+            "[policy.a]: approvers has \"@ada\", which is none of slack:U024BE7LH, slack-group:S0614TZR7, linear:9c3e…, \
+             email:ada@example.com and email:*@example.com.",
+        ),
+        (
+            "[policy.a]\napprovers = [\"email:a*@example.com\"]",
+            "[policy.a]: approvers has \"email:a*@example.com\"; a star stands for everything before the @.",
+        ),
+        ("[policy.a]\nremind_after = [\"25h\"]", "[policy.a]: remind_after must be shorter than expires_after."),
+        (
+            "[policy.a]\nremind_after = [\"soon\"]",
+            "[policy.a]: remind_after must be a duration such as 250ms, 3s or 24h, not \"soon\".",
+        ),
+        (
+            "[policy.a]\nescalate_to = [\"slack:U1\"]",
+            "[policy.a]: escalate_to needs remind_after: they are told with the last reminder.",
+        ),
+        (
+            "[policy.a]\nremind_after = [\"1h\"]\nescalate_to = [\"email:*@example.com\"]",
+            "[policy.a]: escalate_to has \"email:*@example.com\", and only a member such as slack:U024BE7LH can be told.",
+        ),
+        ("limits = 1", "limits must be a section: [limits]."),
+        ("[limits]\nmax_children = 1", "[limits]: max_children is not a setting; did you mean max_concurrent?"),
+        ("[limits]\nmax_per_place = 0", "[limits]: max_per_place must be a whole number from 1 to 10000."),
+        ("[policy.a]\nmax_concurrent = 0", "[policy.a]: max_concurrent must be a whole number from 1 to 10000."),
+        ("[policy.a]\ndaily_credits = 1.5", "[policy.a]: daily_credits must be a whole number from 1 to 10000000."),
+        ("[policy.a]\nauto_approve = true", "[policy.a]: auto_approve must be a section: [policy.a.auto_approve]."),
+        (
+            "[policy.a.auto_approve]",
+            "[policy.a.auto_approve]: max_children, environments or max_credits is needed; \
+             without any, everything would be approved.",
+        ),
+        (
+            "[policy.a.auto_approve]\nmax_childs = 1\nmax_children = 1",
+            "[policy.a.auto_approve]: max_childs is not a setting; did you mean max_children?",
+        ),
+        (
+            "[policy.a.auto_approve]\nmax_children = 1\ncredits_per_child = 2",
+            "[policy.a.auto_approve]: credits_per_child has no effect without max_credits.",
+        ),
+        ("[person]\nslack = \"U1\"", "People are written as [[person]], with two brackets."),
+        ("[[person]]\nslack = \"U1\"", "[[person]] 1: two of slack, linear and email are needed to say who is who."),
+        (
+            "[[person]]\nslack = \"U1\"\nlinear = \"a\"\n[[person]]\nlinear = \"a\"\nemail = \"a@example.com\"",
+            "[[person]] 2: somebody above is the same person.",
         ),
         ("[policy.a]\nstarters = [\"slack:U1\", \"slack:U1\"]", "[policy.a]: starters has \"slack:U1\" twice."),
         ("[policy.a]\nbreach = \"ignore\"", "[policy.a]: breach must be one of cancel, report, not \"ignore\"."),
     ] {
         only_fault(file, &[], wanted);
     }
+}
+
+#[test]
+fn settings_that_are_printed_show_no_secret() {
+    let secrets = [
+        ("BATON_ADMIN_TOKEN", "hush-admin"),
+        ("BATON_DATABASE_URL", "postgres://baton:hush-password@localhost/baton"),
+        ("BATON_ENCRYPTION_KEY", KEY),
+        ("BATON_PUBLIC_URL", "https://baton.example.com"),
+        ("SLACK_SIGNING_SECRET", "hush-new,hush-old"),
+        ("SLACK_BOT_TOKEN", "xoxb-hush"),
+        ("LINEAR_WEBHOOK_SECRET", "lin_wh_hush"),
+        ("LINEAR_CLIENT_ID", "client-1"),
+        ("LINEAR_CLIENT_SECRET", "hush-client"),
+        ("WARP_API_KEY", "wk-hush"),
+    ];
+    let printed = format!("{:#?}", settings("", &secrets).expect("settings"));
+    assert!(!printed.contains("hush") && !printed.contains(KEY), "{printed}");
+    assert!(printed.contains("client-1"), "what is not secret is shown");
 }

@@ -33,6 +33,28 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// For how long something is kept.
+///
+/// # Errors
+/// For less than `least`.
+pub fn at_least(text: &str, least: Duration) -> Result<Duration, String> {
+    match duration(text)? {
+        long if long >= least => Ok(long),
+        _ => Err(format!("must be at least {}h, not {text:?}", least.as_secs() / 3600)),
+    }
+}
+
+/// How far a signed time may be away. Duplicates are known for three days only.
+///
+/// # Errors
+/// For more than a day.
+pub fn window(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        window if window <= Duration::from_hours(24) => Ok(window),
+        _ => Err(format!("must be at most 24h, not {text:?}")),
+    }
+}
+
 /// The base address of a platform or of Baton itself: https, or plain http to this machine.
 ///
 /// # Errors
@@ -46,6 +68,22 @@ pub fn base_url(text: &str) -> Result<Url, String> {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
         _ => Err("must begin with https:// (http:// only for this machine)".into()),
+    }
+}
+
+/// The address of a collector of traces, which is often near and without a certificate; what it is sent
+/// holds no secret.
+///
+/// # Errors
+/// For another scheme than http and https, and for an address with credentials, a query or a fragment.
+pub fn collector(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| "must be an address such as http://127.0.0.1:4318".to_owned())?;
+    let bare =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    match url.scheme() {
+        _ if !bare => Err("must be an address without credentials, query or fragment".into()),
+        "http" | "https" => Ok(url),
+        _ => Err("must begin with http:// or https://".into()),
     }
 }
 
@@ -147,7 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn a_collector_may_be_near_and_has_no_credentials_in_its_address() {
+        for text in ["http://collector:4318", "https://otlp.example.com/v1/traces"] {
+            assert!(collector(text).is_ok(), "{text}");
+        }
+        for text in ["collector:4318", "grpc://collector", "http://user:hush@collector", "http://c/?key=hush"] {
+            assert!(!collector(text).expect_err(text).contains("hush"), "{text}");
+        }
+    }
+
+    #[test]
     fn the_rest() {
+        assert_eq!(window("24h"), Ok(Duration::from_hours(24)));
+        assert!(window("25h").is_err() && window("60").is_err());
         assert!(listen("[::]:7300").is_ok());
         assert!(listen("localhost").is_err());
         assert!(log_filter("info,baton::slack=debug").is_ok());

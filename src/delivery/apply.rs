@@ -2,21 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Result, lanes};
+use super::{Result, admit, lanes};
 use crate::{
     domain::{
+        audit,
         conversation::Conversation,
         decide::{self, Decision},
         effect::{Effect, Slot, TimerChange},
         input::Input,
+        message::Tone,
         orchestration::Orchestration,
+        policy::Means,
+        run::RunState,
     },
-    ids::{DeliveryId, InputId, OrchestrationId},
+    ids::{DeliveryId, InputId, OrchestrationId, RunId},
     storage::{
-        Tx, conversations, orchestrations,
+        Tx,
+        audit::NewEntry,
+        conversations, orchestrations,
         outbox::{self, NewDelivery},
-        runs, timers,
-        trail::{self, TrailEntry},
+        runs, spending, timers,
+        trail::TrailEntry,
     },
     time::Timestamp,
 };
@@ -27,6 +33,9 @@ pub(super) struct Parcel {
     pub effect: Effect,
     /// Where it was decided; the thread may have been opened since.
     pub conversation: Conversation,
+    /// The decision, for traces.
+    #[serde(default)]
+    pub because: String,
 }
 
 /// Decides `input` about the orchestration. False when there is no such orchestration.
@@ -40,7 +49,13 @@ pub(super) async fn apply(
     let Some(loaded) = orchestrations::load(tx, id).await? else { return Ok(false) };
     let mut orchestration = loaded.orchestration;
     let before = orchestration.clone();
-    let decision = decide::decide(&mut orchestration, input, now);
+    let policy = &orchestration.policy;
+    let means = if policy.has_ceilings() {
+        admit::means(tx, policy, (id, &orchestration.conversation), now).await?
+    } else {
+        Means::default()
+    };
+    let decision = decide::decide_within(&means, &mut orchestration, input, now);
     // The revision is part of the cause: the same report twice, in different states, is two causes.
     let cause = InputId::new(format!("{input_id}@{}", loaded.revision));
     // The row is locked since it was loaded, so nobody else can have saved it.
@@ -73,7 +88,14 @@ pub(super) async fn send_alone(
     now: Timestamp,
 ) -> Result<()> {
     let id = DeliveryId::caused_by(&OrchestrationId::new(""), cause, 0);
-    add(tx, None, id, Parcel { effect, conversation: conversation.clone() }, now).await
+    let effect = match effect {
+        // In a session nothing more is to come then.
+        Effect::SayPrivately { to, message, answer } if conversation.session().is_some() => {
+            Effect::SayPrivately { to, message: message.tone(Tone::Final), answer }
+        }
+        effect => effect,
+    };
+    add(tx, None, id, Parcel { effect, conversation: conversation.clone(), because: cause.to_string() }, now).await
 }
 
 async fn record(
@@ -85,8 +107,9 @@ async fn record(
     now: Timestamp,
 ) -> Result<()> {
     let id = &orchestration.id;
-    let key = orchestration.conversation.key();
-    if let Some(key) = key.filter(|_| before.and_then(|before| before.conversation.key()).is_none()) {
+    let keys = |it: &Orchestration| [it.conversation.key(), it.mirror.as_ref().and_then(Conversation::key)];
+    let bound = before.map(keys).unwrap_or_default();
+    for key in keys(orchestration).into_iter().flatten().filter(|key| !bound.contains(&Some(key.clone()))) {
         conversations::bind(tx, &key, id).await?;
     }
     for (slot, run) in runs_of(orchestration) {
@@ -94,6 +117,9 @@ async fn record(
         if !known {
             runs::put(tx, &run.0, id, slot, &run.1, run.2, true).await?;
         }
+    }
+    for (slot, environment, millicredits) in newly_used(before, orchestration) {
+        spending::add(tx, id, slot, &orchestration.policy.name, &environment, millicredits, now).await?;
     }
     for change in decision.timers {
         match change {
@@ -107,14 +133,48 @@ async fn record(
     for line in decision.trail {
         let actor = line.by.map(|by| by.handle());
         let entry = TrailEntry { at: now, input: cause.clone(), actor, what: line.what, detail: None };
-        trail::add(tx, id, &entry).await?;
+        tx.note(id, entry);
+    }
+    for entry in decision.audit {
+        tx.audit(audit_entry(orchestration, entry, cause, now));
     }
     for (position, effect) in decision.effects.into_iter().enumerate() {
         let delivery = DeliveryId::caused_by(id, cause, position);
-        let parcel = Parcel { effect, conversation: orchestration.conversation.clone() };
+        let conversation = match (&effect, &orchestration.mirror) {
+            (Effect::Mirrored { .. }, Some(mirror)) => mirror.clone(),
+            _ => orchestration.conversation.clone(),
+        };
+        let parcel = Parcel { effect, conversation, because: format!("{id}/{cause}") };
         add(tx, Some(id), delivery, parcel, now).await?;
     }
+    // At times taken again, when the database would not have it; with the same ids.
+    tracing::debug!(
+        orchestration.id = %id,
+        decision.cause = cause.as_str(),
+        because = cause.as_str().split('@').next(),
+        stage = orchestration.stage_word(),
+        "decided"
+    );
     Ok(())
+}
+
+/// Who acts on a platform does so in the orchestration's conversation there.
+fn audit_entry(orchestration: &Orchestration, entry: audit::Entry, cause: &InputId, now: Timestamp) -> NewEntry {
+    let (home, mirror) = (&orchestration.conversation, orchestration.mirror.as_ref());
+    let elsewhere = entry.by.as_ref().and_then(|by| mirror.filter(|mirror| mirror.platform == by.platform));
+    let place = elsewhere.unwrap_or(home);
+    let (version, digest) = entry.about.unzip();
+    NewEntry {
+        at: now,
+        orchestration: Some(orchestration.id.clone()),
+        input: cause.clone(),
+        kind: entry.kind.as_str(),
+        actor: entry.by.map(|by| by.handle()),
+        place: Some(place.key().unwrap_or_else(|| place.place_key())),
+        version,
+        digest,
+        detail: entry.detail,
+    }
 }
 
 async fn add(
@@ -124,7 +184,7 @@ async fn add(
     parcel: Parcel,
     now: Timestamp,
 ) -> Result<()> {
-    let place = lanes::place(&parcel.effect, orchestration, &id, now);
+    let place = lanes::place(&parcel.effect, &parcel.conversation, orchestration, &id, now);
     let delivery = NewDelivery {
         orchestration: orchestration.cloned(),
         lane: place.lane,
@@ -136,11 +196,10 @@ async fn add(
         expires_at: place.expires_at,
         id,
     };
-    outbox::add(tx, &delivery, now).await?;
-    Ok(())
+    Ok(outbox::enqueue(tx, delivery, now).await?)
 }
 
-type SeenRun = (crate::ids::RunId, crate::domain::run::RunState, Timestamp);
+type SeenRun = (RunId, RunState, Timestamp);
 
 /// The runs that are known by now, with what was last seen of them.
 fn runs_of(orchestration: &Orchestration) -> impl Iterator<Item = (Slot, SeenRun)> {
@@ -151,4 +210,34 @@ fn runs_of(orchestration: &Orchestration) -> impl Iterator<Item = (Slot, SeenRun
         Some((Slot::Child(child.number), (child.run.clone()?, child.seen.state.clone(), child.seen.updated_at)))
     });
     parent.chain(children)
+}
+
+/// What each run is known to have used beyond what was known before, in thousandths of a credit.
+fn newly_used(before: Option<&Orchestration>, after: &Orchestration) -> Vec<(Slot, String, i64)> {
+    let usual = || after.settings.environment.clone();
+    let mut used = Vec::new();
+    let mut add = |slot, run: Option<&RunId>, environment: Option<String>, credits: Option<f64>, known: Option<f64>| {
+        // A run that took the place of another starts from nothing.
+        let more = millis(credits) - millis(known);
+        if run.is_some() && more > 0 {
+            used.push((slot, environment.unwrap_or_default(), more));
+        }
+    };
+    if let Some(parent) = &after.parent {
+        let known = before.and_then(|before| before.parent.as_ref()).filter(|known| known.run == parent.run);
+        let known = known.and_then(|known| known.seen.credits);
+        add(Slot::Parent, parent.run.as_ref(), usual(), parent.seen.credits, known);
+    }
+    for child in &after.children {
+        let known = before.and_then(|before| before.child(child.number)).filter(|known| known.run == child.run);
+        let known = known.and_then(|known| known.seen.credits);
+        let environment = child.spec.environment.clone().or_else(usual);
+        add(Slot::Child(child.number), child.run.as_ref(), environment, child.seen.credits, known);
+    }
+    used
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "credits are few")]
+fn millis(credits: Option<f64>) -> i64 {
+    (credits.unwrap_or_default().max(0.0) * 1000.0).round() as i64
 }

@@ -6,10 +6,11 @@ use std::{path::Path, time::Duration};
 use super::{Core, Result, apply::Parcel, choices};
 use crate::{
     domain::{
+        actor::Actor,
         artifact::Artifact,
         board,
         conversation::Conversation,
-        effect::{Effect, Outcome, PostKey, Slot},
+        effect::{Effect, MIRROR, Outcome, PostKey, Slot},
         errand::{Errand, File, Talk},
         failure::{Failure, Problem},
         input::AnswerPath,
@@ -17,16 +18,18 @@ use crate::{
         orchestration::{Orchestration, Stage},
         run::RunSpec,
         text::{first_line, shorten},
+        words::cards::pull_request_label,
     },
     ids::{DispatchId, RunId},
-    oz::{FollowUp, limits::Call},
-    pace::Pace,
-    slack,
-    storage::{StoreError, orchestrations, outbox::Claimed},
+    oz::FollowUp,
+    storage::{
+        StoreError,
+        halt::{self, Halt},
+        orchestrations,
+        outbox::Claimed,
+    },
 };
 
-/// One message is edited no more often than this; of the board, the newest state wins.
-const EDITS: Duration = Duration::from_secs(3);
 /// A lost create is looked for from a little before it was sent.
 const CLOCKS_DIFFER: Duration = Duration::from_mins(2);
 
@@ -72,6 +75,7 @@ impl Carrier<'_> {
                 let reading = self.core.oz.read(run).await?;
                 Some(Outcome::Looked { reading: Box::new(reading), to: to.clone(), answer: answer.clone() })
             }
+            (Effect::ReadPlan { run }, _) => Some(Outcome::PlanRead(Box::new(self.core.oz.read(run).await?))),
             (effect, orchestration) => match self.talk(effect, orchestration.as_ref()).await? {
                 Some((conversation, talk)) => self.errand(conversation, talk).await?,
                 None => None,
@@ -116,25 +120,34 @@ impl Carrier<'_> {
         effect: &Effect,
         orchestration: Option<&Orchestration>,
     ) -> Result<Option<(Conversation, Talk)>, Failure> {
-        let about = orchestration.map_or(&self.parcel.conversation, |orchestration| &orchestration.conversation);
-        let conversation = match effect {
-            // One person is answered where they are.
-            Effect::SayPrivately { answer, .. } | Effect::OpenForm { answer, .. } => {
-                answer.at.as_ref().unwrap_or(about)
-            }
-            _ => about,
+        let (effect, mirrored) = match effect {
+            Effect::Mirrored { what } => (&**what, true),
+            effect => (effect, false),
         };
+        // People are looked up where they act, wherever it is talked about.
+        let of_person = looked_up(effect).map(|(person, _)| Conversation {
+            platform: person.platform,
+            workspace: person.workspace.clone(),
+            place: String::new(),
+            thread: None,
+        });
+        let place = of_person.or_else(|| self.place(effect, mirrored, orchestration));
+        let Some(conversation) = place else { return Ok(None) };
+        let own = |key: &PostKey| if mirrored { key.mirrored() } else { key.clone() };
         let post = |message: Message, answer| {
             let asker = orchestration?.request.by.clone();
             Some(Talk::Post { message, answer, asker })
         };
         let edit = |key: &PostKey, message: Message| {
-            let id = orchestration?.posts.get(key)?.clone();
+            let id = orchestration?.posts.get(&own(key))?.clone();
             Some(Talk::Edit { id, message })
         };
+        let shows_board = matches!(effect, Effect::PostBoard { .. } | Effect::ShowBoard);
+        let halt = if shows_board { self.halt().await? } else { None };
         let board = |orchestration: &Orchestration, id, answer| {
             let pages = self.core.pages.as_deref();
-            let (message, outline) = (board::message(orchestration, pages), board::outline(orchestration, pages));
+            let message = board::with_halt(orchestration, pages, halt.as_ref().map(|halt| halt.reason.as_str()));
+            let outline = board::outline(orchestration, pages);
             Talk::Board { id, message, outline, answer, asker: orchestration.request.by.clone() }
         };
         let talk = match effect {
@@ -143,7 +156,7 @@ impl Carrier<'_> {
             }
             // Until it has been posted there is nothing to edit.
             Effect::ShowBoard => orchestration.and_then(|orchestration| {
-                let id = orchestration.posts.get(&PostKey::board())?.clone();
+                let id = orchestration.posts.get(&own(&PostKey::board()))?.clone();
                 Some(board(orchestration, Some(id), AnswerPath::default()))
             }),
             Effect::Say { message, .. } => post(message.clone(), AnswerPath::default()),
@@ -151,7 +164,10 @@ impl Carrier<'_> {
             Effect::SayPrivately { to, message, answer } => {
                 Some(Talk::Private { to: to.clone(), message: message.clone(), answer: answer.clone() })
             }
-            Effect::React { message, reaction } => Some(Talk::React { message: message.clone(), reaction: *reaction }),
+            Effect::React { message, reaction } => {
+                let message = message.strip_prefix(MIRROR).unwrap_or(message).to_owned();
+                Some(Talk::React { message, reaction: *reaction })
+            }
             Effect::Upload { artifact, of } => Some(Talk::File(self.file(artifact, of).await?)),
             Effect::UploadTranscript { run, of } => {
                 let download = self.core.oz.transcript(run).await?;
@@ -164,28 +180,72 @@ impl Carrier<'_> {
                     bytes: download.bytes,
                 }))
             }
+            Effect::Attach { url, of } => Some(Talk::Attach {
+                url: url.clone(),
+                title: pull_request_label(url),
+                subtitle: format!("Opened by {}", shorten(of, 80)),
+            }),
+            Effect::TakeUp { issue } => Some(Talk::TakeUp { issue: issue.clone() }),
+            // However long it stays as it is, the same is not said twice.
+            Effect::Pulse => orchestration.map(|orchestration| {
+                let minutes = self.core.clock.now().since(orchestration.created_at).as_secs() / 60;
+                Talk::Pulse(board::state(orchestration).then(format!(" · {minutes} minutes after it was asked")))
+            }),
             Effect::ReadThread { message } => Some(Talk::ReadThread { message: message.clone() }),
             Effect::OpenForm { form, answer, to } => {
                 let choices = choices::kept(&self.core.store).await.map_err(|error| store_failed(&error))?;
                 Some(Talk::OpenForm { form: form.clone(), to: to.clone(), answer: answer.clone(), choices })
             }
+            Effect::LookUp { .. } | Effect::Admit { .. } => looked_up(effect)
+                .map(|(person, groups)| Talk::LookUp { person: person.clone(), groups: groups.to_vec() }),
             Effect::StartRun { .. }
             | Effect::FollowUp { .. }
             | Effect::CancelRun { .. }
             | Effect::ReadRun { .. }
-            | Effect::LookInto { .. } => None,
+            | Effect::ReadPlan { .. }
+            | Effect::LookInto { .. }
+            | Effect::Mirrored { .. } => None,
         };
-        Ok(talk.map(|talk| (conversation.clone(), talk)))
+        Ok(talk.map(|talk| (conversation, talk)))
+    }
+
+    async fn halt(&self) -> Result<Option<Halt>, Failure> {
+        halt::standing(&self.core.store).await.map_err(|error| store_failed(&error))
+    }
+
+    /// Where it is said or shown; none in a mirror that is gone, or has no board yet.
+    fn place(&self, effect: &Effect, mirrored: bool, orchestration: Option<&Orchestration>) -> Option<Conversation> {
+        let Some(orchestration) = orchestration else {
+            let at = match effect {
+                Effect::SayPrivately { answer, .. } | Effect::OpenForm { answer, .. } => answer.at.clone(),
+                _ => None,
+            };
+            return Some(at.unwrap_or_else(|| self.parcel.conversation.clone()));
+        };
+        let (home, mirror) = (&orchestration.conversation, orchestration.mirror.as_ref());
+        if mirrored {
+            let posted = matches!(effect, Effect::PostBoard { .. });
+            return mirror.filter(|mirror| posted || mirror.thread.is_some()).cloned();
+        }
+        let place = match effect {
+            // One person is answered where they are.
+            Effect::SayPrivately { answer, to, .. } | Effect::OpenForm { answer, to, .. } => {
+                let theirs = mirror.filter(|mirror| to.platform == mirror.platform && to.platform != home.platform);
+                answer.at.as_ref().or(theirs).unwrap_or(home)
+            }
+            Effect::React { message, .. } if message.starts_with(MIRROR) => mirror?,
+            _ => home,
+        };
+        Some(place.clone())
     }
 
     async fn errand(&self, conversation: Conversation, talk: Talk) -> Result<Option<Outcome>, Failure> {
         let errand =
             Errand { delivery: self.delivery.id.clone(), unsure_since: self.delivery.unsure_since, conversation, talk };
-        let carried = self.core.carry_out(&errand).await?;
+        let carried = self.core.platforms.carry_out(&errand).await?;
         let post = match &self.parcel.effect {
-            Effect::PostBoard { .. } => Some(PostKey::board()),
-            Effect::Say { post, .. } => post.clone(),
-            _ => None,
+            Effect::Mirrored { what } => post_of(what).map(|key| key.mirrored()),
+            effect => post_of(effect),
         };
         Ok(match (carried.outcome, post, carried.message) {
             (Some(outcome), _, _) => Some(outcome),
@@ -213,40 +273,21 @@ impl Carrier<'_> {
     }
 }
 
-/// The paces that a delivery has to keep, over all replicas.
-pub(super) fn paces(parcel: &Parcel, delivery: &Claimed) -> Vec<Pace> {
-    use slack::limits::Call as Talk;
-    let (orchestration, looks) = (delivery.orchestration.as_ref(), delivery.unsure_since.is_some());
-    let Conversation { workspace, place, .. } = &parcel.conversation;
-    let talk = |call| slack::limits::paces(workspace, place, call);
-    let with = |mut paces: Vec<Pace>, more: Pace| {
-        paces.push(more);
-        paces
-    };
-    match (&parcel.effect, orchestration) {
-        (Effect::PostBoard { .. } | Effect::Say { .. }, _) => talk(Talk::Post),
-        (Effect::ShowBoard, Some(id)) => {
-            with(talk(Talk::Edit), Pace { key: format!("board:{id}"), interval: EDITS, burst: 1, requests: 1 })
-        }
-        (Effect::Edit { post, .. }, Some(id)) => with(
-            talk(Talk::Edit),
-            Pace { key: format!("edit:{id}:{}", post.0), interval: EDITS, burst: 1, requests: 1 },
-        ),
-        (Effect::ShowBoard | Effect::Edit { .. }, None) => talk(Talk::Edit),
-        (Effect::SayPrivately { .. }, _) => talk(Talk::Private),
-        (Effect::React { .. }, _) => talk(Talk::React),
-        (Effect::ReadThread { .. }, _) => talk(Talk::ReadThread),
-        (Effect::OpenForm { .. }, _) => talk(Talk::OpenForm),
-        (Effect::Upload { .. }, _) => with(talk(Talk::File), Call::Artifact.pace()),
-        (Effect::UploadTranscript { .. }, _) => with(talk(Talk::File), Call::Transcript.pace()),
-        // Whoever is unsure looks first.
-        (Effect::StartRun { .. }, _) if looks => vec![Call::Create.pace(), Call::FindByDispatch.pace()],
-        (Effect::StartRun { .. }, _) => vec![Call::Create.pace()],
-        (Effect::FollowUp { .. }, _) if looks => vec![Call::FollowUp.pace(), Call::Says.pace()],
-        (Effect::FollowUp { .. }, _) => vec![Call::FollowUp.pace()],
-        (Effect::CancelRun { .. }, _) => vec![Call::Cancel.pace()],
-        (Effect::ReadRun { slot: Slot::Child(_), .. }, _) => vec![Call::Read.pace()],
-        (Effect::ReadRun { .. } | Effect::LookInto { .. }, _) => vec![Call::ReadWithPlan.pace()],
+/// Whom an effect looks up, and in which groups.
+pub(super) fn looked_up(effect: &Effect) -> Option<(&Actor, &[String])> {
+    match effect {
+        Effect::LookUp { person, groups } => Some((person, groups)),
+        Effect::Admit { opening, groups } => Some((&opening.request.by, groups)),
+        _ => None,
+    }
+}
+
+/// The key under which a post is remembered.
+fn post_of(effect: &Effect) -> Option<PostKey> {
+    match effect {
+        Effect::PostBoard { .. } => Some(PostKey::board()),
+        Effect::Say { post, .. } => post.clone(),
+        _ => None,
     }
 }
 

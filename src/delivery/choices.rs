@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Core, Result,
-    lead::{Lead, Turn, turn_to_read},
+    lead::{Lead, Turn, turn_to_read, while_leading},
     work::Round,
 };
 use crate::{
@@ -21,7 +21,7 @@ const AFTER_FAILURE: Duration = Duration::from_mins(1);
 pub(super) async fn run_once(core: &Core) -> Result<Round> {
     let now = core.clock.now();
     if let Some((_, kept_at)) = kept::get(&core.store, KEY).await?
-        && now.since(kept_at) < EVERY
+        && (kept_at..kept_at + EVERY).contains(&now)
     {
         return Ok(Round { did: 0, next: Some(kept_at + EVERY) });
     }
@@ -30,7 +30,10 @@ pub(super) async fn run_once(core: &Core) -> Result<Round> {
         Turn::At(at) => return Ok(Round { did: 0, next: Some(at) }),
         Turn::Others => return Ok(Round { did: 0, next: Some(now + AFTER_FAILURE) }),
     }
-    let next = match core.oz.choices().await {
+    let Some(asked) = while_leading(core, Lead::Choices, now, Box::pin(core.oz.choices())).await else {
+        return Ok(Round { did: 0, next: Some(core.clock.now() + AFTER_FAILURE) });
+    };
+    let next = match asked {
         Ok(choices) => {
             let json = serde_json::to_string(&choices).unwrap_or_default();
             let mut tx = core.store.begin("keep choices").await?;

@@ -13,7 +13,8 @@ use std::{
 use super::{
     Core, Result,
     apply::apply,
-    lead::{Lead, Turn, hold_reading, turn_to_read},
+    lead::{Lead, Turn, hold_reading, still_leads, turn_to_read, while_leading},
+    retry::LONGEST_WAIT,
     work::{Round, caught},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         run::{RunReport, RunState, RunStatus},
     },
     ids::{InputId, OrchestrationId, RunId},
-    oz::limits::Call,
+    oz::limits::{BETWEEN_SWEEPS, Call},
     storage::{
         kept,
         runs::{self, KnownRun},
@@ -39,16 +40,20 @@ const OVERLAP: Duration = Duration::from_secs(10);
 const LOOK_BACK: Duration = Duration::from_mins(10);
 /// Pages of one sweep. What is beyond is found when it turns out to be silent.
 const MOST_PAGES: usize = 1000;
+/// Oz is asked for so long after everything has ended: an answer may be late, and people talk to an
+/// agent in its session.
+const LINGER: Duration = Duration::from_hours(1);
 /// After so many sweeps without news, they are three times rarer.
 const QUIET: u32 = 20;
 /// The wait after a sweep that failed doubles this often.
 const MOST_DOUBLINGS: u32 = 4;
-/// A run at work that has said nothing for this long is asked for by itself, this often.
-const SILENT: Duration = Duration::from_mins(2);
-/// So many are asked for after one sweep; those that were not have their turn after the next.
-const MOST_SILENT: usize = 5;
-/// So many are looked at to find them.
-const MOST_WORKING: u32 = 1000;
+/// Nobody asks us to wait longer than we then do.
+const FURTHEST: Duration = Duration::from_mins(15);
+/// So many silent runs are asked for after one sweep; those that were not have their turn after the next.
+const MOST_SILENT: u32 = 5;
+/// One that has nothing new to say is asked again when it has been silent twice as long, and after this
+/// at the latest: runs that only exist are to cost little.
+const LONGEST_SILENCE: Duration = Duration::from_hours(4);
 /// Oz may be slow to know what it has just started. Told so often, we believe that a run is gone.
 const GONE: u32 = 2;
 
@@ -66,19 +71,14 @@ struct State {
     quiet: u32,
     /// Requests that failed, one after the other.
     failures: u32,
+    /// When there was last anything to follow.
+    open_at: Option<Timestamp>,
     /// Nothing is followed, and the cursor has been forgotten.
     idle: bool,
     /// What is under way.
     sweep: Option<Sweep>,
-    /// The silent runs that were asked for.
-    asked: HashMap<RunId, Asked>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Asked {
-    at: Timestamp,
-    /// How often Oz did not know it.
-    gone: u32,
+    /// How often Oz did not know a silent run.
+    gone: HashMap<RunId, u32>,
 }
 
 #[derive(Debug)]
@@ -107,7 +107,7 @@ struct Pages {
 
 impl Follow {
     pub(super) fn new(core: Arc<Core>, poll_interval: Duration) -> Self {
-        Self { core, poll_interval, state: Mutex::new(State::default()) }
+        Self { core, poll_interval: poll_interval.max(BETWEEN_SWEEPS), state: Mutex::new(State::default()) }
     }
 
     /// One request of a sweep, when it is time for one.
@@ -128,11 +128,17 @@ impl Follow {
             Turn::At(at) => return Ok(self.go_on(sweep, at)),
             Turn::Others => return Ok(self.rest(now, 0)),
         }
-        let asked = match &mut sweep.step {
-            Step::Page(pages) => self.read_page(pages).await?,
-            Step::Silent(runs) => self.ask_next(runs, now).await?,
+        // On the heap: it decides, too.
+        let ask = Box::pin(async {
+            match &mut sweep.step {
+                Step::Page(pages) => self.read_page(pages).await,
+                Step::Silent(runs) => self.ask_next(runs, now).await,
+            }
+        });
+        let Some(asked) = while_leading(&self.core, Lead::Follow, now, ask).await else {
+            return Ok(self.rest(self.core.clock.now(), 0));
         };
-        if let Err(failure) = asked {
+        if let Err(failure) = asked? {
             return self.failed(sweep, &failure, now).await;
         }
         self.lock().failures = 0;
@@ -160,6 +166,10 @@ impl Follow {
             state.quiet = 0;
             state.next = state.next.min(now + self.poll_interval);
         }
+        // What lies further ahead was said by a clock that has been set back.
+        if state.next.since(now) > FURTHEST {
+            state.next = now;
+        }
         state.next
     }
 
@@ -179,7 +189,8 @@ impl Follow {
 
     /// A new sweep, if there is anything to follow.
     async fn begin(&self, now: Timestamp) -> Result<Option<Sweep>> {
-        if !runs::is_anything_open(&self.core.store).await? {
+        let open = runs::is_anything_open(&self.core.store).await?;
+        if !self.lingers(open, now) {
             let already = std::mem::replace(&mut self.lock().idle, true);
             if !already {
                 self.keep_cursor(None, now).await?;
@@ -194,6 +205,15 @@ impl Follow {
         Ok(Some(Sweep { step: Step::Page(pages), changed: 0 }))
     }
 
+    /// Something is `open`, or was not long ago.
+    fn lingers(&self, open: bool, now: Timestamp) -> bool {
+        let mut state = self.lock();
+        if open {
+            state.open_at = Some(now);
+        }
+        state.open_at.is_some_and(|at| now.since(at) < LINGER)
+    }
+
     /// A page that could be had is read at once; a sweep that fails goes on from the same page.
     async fn failed(&self, sweep: Sweep, failure: &Failure, now: Timestamp) -> Result<Round> {
         tracing::warn!(problem = %failure.problem().code, "Oz could not be asked what changed");
@@ -204,8 +224,9 @@ impl Follow {
             self.poll_interval * 2_u32.pow(doublings)
         };
         if let Failure::Transient { after: Some(after), .. } = failure {
-            wait = wait.max(*after);
-            hold_reading(&self.core, now + *after).await?;
+            let after = (*after).min(LONGEST_WAIT);
+            wait = wait.max(after);
+            hold_reading(&self.core, now + after).await?;
         }
         if let (Failure::Transient { .. }, Step::Page(_)) = (failure, &sweep.step) {
             return Ok(self.go_on(sweep, now + wait));
@@ -230,20 +251,16 @@ impl Follow {
 
     /// The reports that are news about an orchestration.
     async fn about_us(&self, reports: Vec<RunReport>) -> Result<Vec<(OrchestrationId, RunReport)>> {
-        let mut ours = Vec::new();
-        let mut tx = self.core.store.begin("look up runs").await?;
-        for report in reports {
-            let known = runs::find(&mut tx, &report.run).await?;
-            let owner = match (known, &report.parent) {
-                (Some(known), _) if is_old(&known, &report) => None,
-                (Some(known), _) => Some(known.orchestration),
-                (None, Some(parent)) => runs::find(&mut tx, parent).await?.map(|parent| parent.orchestration),
-                (None, None) => None,
-            };
-            ours.extend(owner.map(|owner| (owner, report)));
-        }
-        tx.rollback().await?;
-        Ok(ours)
+        let ids: Vec<RunId> =
+            reports.iter().flat_map(|report| [Some(&report.run), report.parent.as_ref()]).flatten().cloned().collect();
+        let known = runs::find_all(&self.core.store, &ids).await?;
+        let owner = |report: &RunReport| match (known.get(&report.run), &report.parent) {
+            (Some(known), _) if is_old(known, report) => None,
+            (Some(known), _) => Some(known.orchestration.clone()),
+            (None, Some(parent)) => known.get(parent).map(|parent| parent.orchestration.clone()),
+            (None, None) => None,
+        };
+        Ok(reports.into_iter().filter_map(|report| Some((owner(&report)?, report))).collect())
     }
 
     /// All pages are read.
@@ -263,6 +280,9 @@ impl Follow {
             return Ok(());
         }
         let mut tx = self.core.store.begin("keep the sweep's cursor").await?;
+        if !still_leads(&self.core, &mut tx, Lead::Follow).await? {
+            return Ok(tx.rollback().await?);
+        }
         match value {
             Some(value) => kept::put(&mut tx, CURSOR, &value, now).await?,
             None => kept::forget(&mut tx, CURSOR).await?,
@@ -272,14 +292,7 @@ impl Follow {
 
     /// Runs that should be at work and have not been heard of, the longest silent first.
     async fn silent(&self, now: Timestamp) -> Result<VecDeque<KnownRun>> {
-        let working = runs::working(&self.core.store, MOST_WORKING).await?;
-        let mut state = self.lock();
-        state.asked.retain(|run, _| working.iter().any(|known| known.run == *run));
-        let is_silent = |known: &KnownRun| {
-            let asked = state.asked.get(&known.run).copied().unwrap_or_default();
-            now.since(known.updated_at) >= SILENT && now.since(asked.at) >= SILENT
-        };
-        Ok(working.into_iter().filter(is_silent).take(MOST_SILENT).collect())
+        Ok(runs::silent(&self.core.store, now, MOST_SILENT).await?.into())
     }
 
     async fn ask_next(
@@ -289,13 +302,12 @@ impl Follow {
     ) -> Result<std::result::Result<(), Failure>> {
         let Some(known) = silent.pop_front() else { return Ok(Ok(())) };
         let answer = self.core.oz.get(&known.run).await;
-        let gone = {
-            let mut state = self.lock();
-            let asked = state.asked.entry(known.run.clone()).or_default();
-            asked.at = now;
-            asked.gone = if matches!(answer, Err(Failure::Gone(_))) { asked.gone + 1 } else { 0 };
-            asked.gone
+        let gone = self.count_gone(&known.run, matches!(answer, Err(Failure::Gone(_))));
+        let patience = match answer {
+            Ok(_) => now.since(known.updated_at).clamp(runs::PATIENCE, LONGEST_SILENCE),
+            Err(_) => runs::PATIENCE,
         };
+        self.look_again(&known.run, now + patience).await?;
         let report = match answer {
             Ok(report) if is_old(&known, &report) => return Ok(Ok(())),
             Ok(report) => report,
@@ -306,6 +318,24 @@ impl Follow {
         tracing::info!(run.id = %known.run, state = %report.state, "a silent run was asked for");
         self.report(vec![(known.orchestration, report)], now).await?;
         Ok(Ok(()))
+    }
+
+    /// How often in a row Oz did not know the run.
+    fn count_gone(&self, run: &RunId, gone: bool) -> u32 {
+        let mut state = self.lock();
+        if !gone {
+            state.gone.remove(run);
+            return 0;
+        }
+        let times = state.gone.entry(run.clone()).or_default();
+        *times += 1;
+        *times
+    }
+
+    async fn look_again(&self, run: &RunId, at: Timestamp) -> Result<()> {
+        let mut tx = self.core.store.begin("look at a run again").await?;
+        runs::look_again(&mut tx, run, at).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Decides on every report, one transaction for each orchestration; returns how many were news.
@@ -333,8 +363,17 @@ impl Follow {
     async fn decide(&self, orchestration: &OrchestrationId, reports: Vec<RunReport>, now: Timestamp) -> Result<usize> {
         let mut changed = 0;
         let mut tx = self.core.store.begin("decide on progress").await?;
+        if !still_leads(&self.core, &mut tx, Lead::Follow).await? {
+            tracing::warn!(orchestration.id = %orchestration, "its progress is another replica's business by now");
+            tx.rollback().await?;
+            return Ok(0);
+        }
         for report in reports {
             let (run, state, updated_at) = (report.run.clone(), report.state.clone(), report.updated_at);
+            // Another replica may have led in between, and have seen more.
+            if runs::find(&mut tx, &run).await?.is_some_and(|known| is_old(&known, &report)) {
+                continue;
+            }
             let input_id = InputId::new(format!("progress:{run}:{}", updated_at.as_millis()));
             apply(&mut tx, orchestration, Input::Progress(report), &input_id, now).await?;
             if let Some(known) = runs::find(&mut tx, &run).await? {

@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use crate::{
-    domain::effect::{Effect, Slot},
+    domain::{
+        conversation::Conversation,
+        effect::{Effect, Slot},
+    },
     ids::{DeliveryId, OrchestrationId},
     time::Timestamp,
 };
@@ -23,10 +26,14 @@ pub(super) struct Place {
 
 pub(super) fn place(
     effect: &Effect,
+    conversation: &Conversation,
     orchestration: Option<&OrchestrationId>,
     id: &DeliveryId,
     now: Timestamp,
 ) -> Place {
+    if let Effect::Mirrored { what } = effect {
+        return mirrored(place(what, conversation, orchestration, id, now));
+    }
     let owner = orchestration.map_or_else(|| id.to_string(), ToString::to_string);
     let run = |slot: &Slot| format!("run:{owner}:{slot}");
     // What is said keeps its order. The board is edited beside it, files come when Oz hands them
@@ -40,26 +47,43 @@ pub(super) fn place(
         // Everybody waits for what a run said; its artifacts come after it.
         Effect::ReadRun { slot, .. } => (run(slot), true, None),
         Effect::PostBoard { .. } | Effect::ReadThread { .. } => (talk, true, None),
-        Effect::Say { .. } | Effect::Edit { .. } => (talk, false, None),
+        Effect::Say { .. } | Effect::Edit { .. } | Effect::Pulse => (talk, false, None),
+        Effect::Attach { .. } | Effect::TakeUp { .. } => (format!("issue:{owner}"), false, None),
+        Effect::Mirrored { .. } => (alone, false, None),
+        // In a session the last activity counts, and that is not to be a file.
+        Effect::Upload { .. } | Effect::UploadTranscript { .. } if conversation.session().is_some() => {
+            (talk, false, None)
+        }
         Effect::Upload { .. } | Effect::UploadTranscript { .. } => (format!("files:{owner}"), false, None),
         Effect::ShowBoard => (format!("board:{owner}"), false, None),
         Effect::LookInto { .. } | Effect::SayPrivately { .. } => (alone, true, Some(PRIVATE)),
         Effect::React { .. } => (alone, false, Some(REACTION)),
         // Whether its trigger still lives is for the platform to say, and the person is told then.
-        Effect::OpenForm { .. } => (alone, true, None),
+        Effect::OpenForm { .. } | Effect::LookUp { .. } | Effect::Admit { .. } | Effect::ReadPlan { .. } => {
+            (alone, true, None)
+        }
     };
     let coalesce = matches!(effect, Effect::ShowBoard).then(|| lane.clone());
     Place { lane, kind: kind(effect), coalesce, urgent, expires_at: life.map(|life| now + life) }
 }
 
+/// The mirror has lanes of its own: what cannot be said there keeps nobody waiting here.
+fn mirrored(place: Place) -> Place {
+    let lane = |lane: String| format!("mirror:{lane}");
+    Place { lane: lane(place.lane), coalesce: place.coalesce.map(lane), ..place }
+}
+
 /// The effect's word in lists, logs and metrics.
-pub(super) const fn kind(effect: &Effect) -> &'static str {
+pub(super) fn kind(effect: &Effect) -> &'static str {
     match effect {
         Effect::StartRun { .. } => "start_run",
         Effect::FollowUp { .. } => "follow_up",
         Effect::CancelRun { .. } => "cancel_run",
         Effect::ReadRun { .. } => "read_run",
         Effect::LookInto { .. } => "look_into",
+        Effect::ReadPlan { .. } => "read_plan",
+        Effect::LookUp { .. } => "look_up",
+        Effect::Admit { .. } => "admit",
         Effect::PostBoard { .. } => "post_board",
         Effect::ShowBoard => "show_board",
         Effect::Say { .. } => "say",
@@ -68,6 +92,10 @@ pub(super) const fn kind(effect: &Effect) -> &'static str {
         Effect::React { .. } => "react",
         Effect::Upload { .. } => "upload",
         Effect::UploadTranscript { .. } => "upload_transcript",
+        Effect::Attach { .. } => "attach",
+        Effect::TakeUp { .. } => "take_up",
+        Effect::Pulse => "pulse",
+        Effect::Mirrored { what } => kind(what),
         Effect::ReadThread { .. } => "read_thread",
         Effect::OpenForm { .. } => "open_form",
     }

@@ -1,30 +1,40 @@
 //! Work that one replica does for all: following runs, keeping lists, forgetting. Whoever holds the
 //! lease of its name does it. And the turn to read Oz, which comes with it in one transaction.
+//!
+//! What was asked as the one who leads is decided on only as that one: a replica that was stopped for
+//! longer than its lease finds another at it, and what it brought is old.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use super::{Core, Result};
+use super::{Core, Result, leave::Leave};
 use crate::{
     oz::limits::Call,
-    storage::{leases, paces},
+    storage::{Tx, leases, paces},
     time::Timestamp,
 };
+
+/// Held while deliveries wait for their turn to read Oz.
+const BEHIND: &str = "oz:read:behind";
+/// Clocks of replicas may differ by this much; whoever leads stops asking so long before its lease ends.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lead {
     Follow,
     Choices,
     Retention,
+    Reconcile,
 }
 
 impl Lead {
-    const ALL: [Self; 3] = [Self::Follow, Self::Choices, Self::Retention];
+    const ALL: [Self; 4] = [Self::Follow, Self::Choices, Self::Retention, Self::Reconcile];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Follow => "follow",
             Self::Choices => "choices",
             Self::Retention => "retention",
+            Self::Reconcile => "reconcile",
         }
     }
 
@@ -32,7 +42,7 @@ impl Lead {
     const fn lease(self) -> Duration {
         match self {
             Self::Follow => Duration::from_secs(30),
-            Self::Choices => Duration::from_mins(1),
+            Self::Choices | Self::Reconcile => Duration::from_mins(1),
             Self::Retention => Duration::from_mins(10),
         }
     }
@@ -55,6 +65,25 @@ pub(super) async fn leads(core: &Core, lead: Lead, now: Timestamp) -> Result<boo
     Ok(leads)
 }
 
+/// Whether it leads as `tx` goes on: nobody else takes the lead before the commit.
+pub(super) async fn still_leads(core: &Core, tx: &mut Tx, lead: Lead) -> Result<bool> {
+    Ok(leases::acquire(tx, lead.name(), &core.replica, core.clock.now(), lead.lease()).await?)
+}
+
+/// Asks what it does as the one who leads since `since`. None when the lease ended first.
+pub(super) async fn while_leading<T>(
+    core: &Core,
+    lead: Lead,
+    since: Timestamp,
+    ask: impl Future<Output = T>,
+) -> Option<T> {
+    let asked = Leave::given(&core.clock, since, lead.lease().saturating_sub(CLOCKS_DIFFER)).cover(ask).await;
+    if asked.is_none() {
+        tracing::warn!(lead = lead.name(), "lease lost");
+    }
+    asked
+}
+
 /// Asks for the turn to make `call`, as the one who leads.
 pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, now: Timestamp) -> Result<Turn> {
     let pace = call.pace();
@@ -64,12 +93,26 @@ pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, now: Times
         return Ok(Turn::Others);
     }
     let refused = paces::take(&mut tx, &pace.key, now, pace.interval, pace.burst, pace.requests).await?;
+    let refused = match refused {
+        None => paces::take(&mut tx, BEHIND, now, Duration::ZERO, 1, 1).await?,
+        refused => refused,
+    };
     if let Some(at) = refused {
         tx.rollback().await?;
         return Ok(Turn::At(at));
     }
     tx.commit().await?;
     Ok(Turn::Now)
+}
+
+/// Deliveries that wait for their turn to read Oz go before what one replica reads for all. One that
+/// makes several requests needs a rest before them, and frequent sweeps would never leave it one.
+/// `queues` says until when deliveries wait for each pace.
+pub(super) async fn let_go_first(tx: &mut Tx, queues: &HashMap<String, Timestamp>) -> Result<()> {
+    if let Some(until) = queues.get(&Call::Sweep.pace().key) {
+        paces::hold(tx, BEHIND, *until).await?;
+    }
+    Ok(())
 }
 
 /// Oz said how long to wait with reading.

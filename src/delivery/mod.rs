@@ -7,17 +7,27 @@
 //!              └──── progress (follow) · timers · what a delivery brought back ◄┘
 //! ```
 
+mod acting;
+mod admit;
+mod ahead;
 mod apply;
+mod brake;
 mod carry;
 mod choices;
 mod follow;
 mod inbox;
 mod lanes;
 mod lead;
+mod leave;
 mod outbox;
+mod pacing;
+mod platforms;
+mod reconcile;
 mod retention;
 mod retry;
+pub mod seals;
 mod timers;
+mod turns;
 mod work;
 
 use std::sync::{
@@ -25,24 +35,21 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use follow::Follow;
 pub use inbox::Inbox;
 pub use outbox::Outbox;
+pub use platforms::Platforms;
+pub use reconcile::Reconcile;
+pub use retention::Upkeep;
 pub use timers::Timers;
 
 use crate::{
-    domain::{
-        actor::Platform,
-        errand::{Carried, Errand},
-        failure::{Failure, Problem},
-        route::Routes,
-    },
+    domain::route::Routes,
     oz::Oz,
-    slack::{client::Slack, inbound::Identity},
-    storage::{Store, StoreError, kept},
+    storage::{Store, StoreError, ingest::Ingest},
     telemetry::Metrics,
     time::Clock,
 };
@@ -78,16 +85,20 @@ pub struct Core {
     pub store: Store,
     pub clock: Clock,
     pub routes: Routes,
-    pub slack: Slack,
+    pub platforms: Platforms,
     pub oz: Oz,
     /// The address of the operator's pages, for links.
     pub pages: Option<String>,
     pub metrics: Metrics,
+    /// What is reconciled comes in by the same way as webhooks.
+    pub ingest: Ingest,
+    pub upkeep: Upkeep,
     /// Tells replicas apart in leases.
     pub replica: String,
     /// A run was started or told something: its progress is worth asking for.
     moved: Moved,
-    slack_identity: OnceCell<Identity>,
+    brakes: brake::Brakes,
+    looked_ahead: ahead::Looked,
 }
 
 /// What a [`Core`] is made of.
@@ -96,10 +107,12 @@ pub struct Parts {
     pub store: Store,
     pub clock: Clock,
     pub routes: Routes,
-    pub slack: Slack,
+    pub platforms: Platforms,
     pub oz: Oz,
     pub pages: Option<String>,
     pub metrics: Metrics,
+    pub ingest: Ingest,
+    pub upkeep: Upkeep,
 }
 
 #[derive(Debug, Default)]
@@ -108,65 +121,33 @@ struct Moved {
     hint: Notify,
 }
 
-/// Where the identity that Slack told us is kept, so that a start does not need Slack.
-const SLACK_IDENTITY: &str = "slack.identity";
-
 impl Core {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, routes, slack, oz, pages, metrics } = parts;
+        let Parts { store, clock, routes, platforms, oz, pages, metrics, ingest, upkeep } = parts;
         let replica = uuid::Uuid::new_v4().simple().to_string();
+        let brakes = brake::Brakes::new(&replica);
+        let (moved, looked_ahead) = (Moved::default(), ahead::Looked::default());
         Self {
             store,
             clock,
             routes,
-            slack,
+            platforms,
             oz,
             pages,
             metrics,
+            ingest,
+            upkeep,
             replica,
-            moved: Moved::default(),
-            slack_identity: OnceCell::new(),
+            moved,
+            brakes,
+            looked_ahead,
         }
     }
 
     fn runs_moved(&self) {
         self.moved.since_last_sweep.store(true, Ordering::Relaxed);
         self.moved.hint.notify_one();
-    }
-
-    /// Who we are in Slack: asked once, then kept. None while neither Slack nor the store can tell.
-    async fn slack_identity(&self) -> Result<Option<&Identity>> {
-        if let Some(identity) = self.slack_identity.get() {
-            return Ok(Some(identity));
-        }
-        let identity = match self.slack.identity().await {
-            Ok(identity) => {
-                let identity = identity.clone();
-                let json = serde_json::to_string(&identity).unwrap_or_default();
-                let mut tx = self.store.begin("keep identity").await?;
-                kept::put(&mut tx, SLACK_IDENTITY, &json, self.clock.now()).await?;
-                tx.commit().await?;
-                Some(identity)
-            }
-            Err(failure) => {
-                tracing::warn!(problem = %failure.problem().code, "Slack does not tell who we are");
-                let kept = kept::get(&self.store, SLACK_IDENTITY).await?;
-                kept.and_then(|(json, _)| serde_json::from_str(&json).ok())
-            }
-        };
-        match identity {
-            Some(identity) => Ok(Some(self.slack_identity.get_or_init(|| async { identity }).await)),
-            None => Ok(None),
-        }
-    }
-
-    /// Has the platform of the errand's conversation carry it out.
-    async fn carry_out(&self, errand: &Errand) -> std::result::Result<Carried, Failure> {
-        match errand.conversation.platform {
-            Platform::Slack => self.slack.carry_out(errand).await,
-            Platform::Linear => Err(Failure::Refused(Problem::new("platform_not_configured"))),
-        }
     }
 }
 
@@ -177,6 +158,7 @@ pub struct Workers {
     pub outbox: Outbox,
     pub timers: Timers,
     pub follow: Follow,
+    reconcile: Reconcile,
     core: Arc<Core>,
 }
 
@@ -188,6 +170,7 @@ impl Workers {
             outbox: Outbox::new(Arc::clone(core)),
             timers: Timers::new(Arc::clone(core)),
             follow: Follow::new(Arc::clone(core), poll_interval),
+            reconcile: Reconcile::new(Arc::clone(core)),
             core: Arc::clone(core),
         }
     }
@@ -197,10 +180,20 @@ impl Workers {
         choices::run_once(&self.core).await
     }
 
+    /// Finds and mends what was lost; [`Workers::run`] does so by itself, every few minutes.
+    pub async fn reconcile(&self) -> Result<Round> {
+        self.reconcile.run_once().await
+    }
+
+    /// Forgets what is old and seals anew, when it is time; [`Workers::run`] does so by itself, hourly.
+    pub async fn keep_up(&self) -> Result<Round> {
+        retention::run_once(&self.core).await
+    }
+
     /// Works until `stop`; then finishes what is under way. `beat` is told which worker is alive.
     pub async fn run(self, stop: CancellationToken, beat: impl Fn(&'static str) + Send + Sync + 'static) {
         let beat: Arc<dyn Fn(&'static str) + Send + Sync> = Arc::new(beat);
-        let Self { inbox, outbox, timers, follow, core } = self;
+        let Self { inbox, outbox, timers, follow, reconcile, core } = self;
         let wakes = core.store.wakes();
         let queue = |hint| Wake { hint, poll: work::POLL };
         let rarely = Wake { hint: &work::NEVER, poll: work::RARELY };
@@ -210,6 +203,7 @@ impl Workers {
             work::until(&core.clock, &stop, "timers", queue(&wakes.timers), &beat, || timers.run_once()),
             work::until(&core.clock, &stop, "follow", queue(&core.moved.hint), &beat, || follow.run_once()),
             work::until(&core.clock, &stop, "choices", rarely, &beat, || choices::run_once(&core)),
+            work::until(&core.clock, &stop, "reconcile", rarely, &beat, || reconcile.run_once()),
             work::until(&core.clock, &stop, "retention", rarely, &beat, || retention::run_once(&core)),
         );
         lead::resign(&core).await;

@@ -1,30 +1,37 @@
 //! The outbox worker: claims deliveries, keeps the platforms' paces, has each carried out, and
 //! settles it together with the decision on what it brought back.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::join_all};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Core, Result,
+    Core, Result, admit, ahead,
     apply::{Parcel, apply},
-    carry::{Brought, Carrier, paces},
-    lanes, retry,
-    work::{Beat, POLL, RECOVER, Round, until_due, until_taken},
+    brake::Pass,
+    carry::{Brought, Carrier},
+    lanes, lead,
+    leave::Leave,
+    pacing::paces,
+    reconcile,
+    retry::{self, Tried},
+    turns::{Turn, Turns, in_turn, is_expired},
+    work::{Beat, Fails, POLL, Round, caught, until_due, until_taken},
 };
 use crate::{
     domain::{
-        effect::{Effect, Purpose, Slot},
+        effect::{Effect, Outcome, Purpose, Slot},
         failure::{Failure, Problem},
         input::{FailedEffect, Input},
         words::problems,
     },
-    ids::InputId,
+    http::EXCHANGE,
+    ids::{InputId, OrchestrationId},
     pace::Pace,
     storage::{
-        Tx,
+        Tx, orchestrations,
         outbox::{self, Claimed},
         paces as buckets,
     },
@@ -37,6 +44,9 @@ const AT_ONCE: usize = 32;
 const LEASE: Duration = Duration::from_mins(1);
 /// Whoever lives renews the lease this often.
 const RENEW: Duration = Duration::from_secs(20);
+/// Who cannot renew it says nothing more from here on: its last request is over when another begins,
+/// and replicas whose clocks differ by as much do not speak at once.
+const LEAVE: Duration = LEASE.saturating_sub(EXCHANGE);
 const LONGEST_ATTEMPT: Duration = Duration::from_mins(2);
 /// A graceful stop waits this long for what is under way; the rest is found again by its lease.
 const FAREWELL: Duration = Duration::from_secs(15);
@@ -57,7 +67,7 @@ impl Outbox {
         let did = batch.ready.len() + batch.waiting;
         let results = join_all(batch.ready.into_iter().map(|ready| deliver(Arc::clone(&self.core), ready))).await;
         results.into_iter().collect::<Result<Vec<()>>>()?;
-        let next = outbox::next_due(&self.core.store).await?;
+        let next = if did == 0 { outbox::next_due(&self.core.store).await? } else { None };
         Ok(Round { did, next })
     }
 
@@ -65,15 +75,13 @@ impl Outbox {
     pub(super) async fn run(&self, stop: &CancellationToken, beat: &Beat) {
         let core = &self.core;
         let mut under_way = JoinSet::new();
+        let mut fails = Fails::of("outbox");
         while !stop.is_cancelled() {
             beat("outbox");
             while let Some(ended) = under_way.try_join_next() {
                 report(ended);
             }
-            let wait = self.fill(&mut under_way).await.unwrap_or_else(|error| {
-                tracing::error!(worker = "outbox", %error, "a round failed");
-                RECOVER
-            });
+            let wait = fails.note(caught(self.fill(&mut under_way)).await).unwrap_or_else(|wait| wait);
             tokio::select! {
                 // Nothing new can be begun while there is no room.
                 () = core.store.wakes().outbox.notified(), if under_way.len() < AT_ONCE => {}
@@ -118,12 +126,21 @@ fn report(ended: std::result::Result<Result<()>, tokio::task::JoinError>) {
     }
 }
 
+/// A delivery whose turn it is.
+struct Ready {
+    delivery: Claimed,
+    /// None when it cannot be read.
+    parcel: Option<Parcel>,
+    /// None when nobody is asked: it is of no use any more, or its platform is down for too long.
+    pass: Option<Pass>,
+    leave: Leave,
+}
+
 /// What a claim brought.
 #[derive(Default)]
 struct Batch {
-    /// A parcel that cannot be read is none.
-    ready: Vec<(Claimed, Option<Parcel>)>,
-    /// How many a platform's pace does not allow yet. They wait, uncounted.
+    ready: Vec<Ready>,
+    /// How many a platform's pace or brake does not allow yet. They wait, uncounted.
     waiting: usize,
 }
 
@@ -134,7 +151,9 @@ impl Batch {
 }
 
 async fn claim(core: &Core, limit: usize) -> Result<Batch> {
+    ahead::look(core).await?;
     let now = core.clock.now();
+    let leave = || Leave::given(&core.clock, now, LEAVE);
     let mut tx = core.store.begin("claim deliveries").await?;
     outbox::line_up(&mut tx).await?;
     let claimed = outbox::claim(&mut tx, now, LEASE, u32::try_from(limit).unwrap_or(1)).await?;
@@ -143,57 +162,49 @@ async fn claim(core: &Core, limit: usize) -> Result<Batch> {
         return Ok(Batch::default());
     }
     let mut batch = Batch::default();
-    // Those that a pace makes wait come due one after the other, not all at once: where the queue of
-    // each pace ends.
-    let mut queues: HashMap<String, Timestamp> = HashMap::new();
-    for delivery in claimed {
-        let parcel: Option<Parcel> = serde_json::from_str(&delivery.effect).ok();
-        let paces = parcel.as_ref().map(|parcel| paces(parcel, &delivery)).unwrap_or_default();
-        let Some((pace, at)) = first_refusal(&mut tx, paces, now).await? else {
-            batch.ready.push((delivery, parcel));
-            continue;
+    let mut turns = Turns::default();
+    let token = claimed[0].token.clone();
+    for (delivery, parcel) in in_turn(claimed) {
+        let turn = match &parcel {
+            Some(parcel) if !is_expired(&delivery, now) => turns.of(core, &mut tx, &delivery, parcel, now).await?,
+            // It comes to nothing, and no platform is asked for that.
+            _ => Turn::Now(None),
         };
-        let turn = queues.get(&pace.key).map_or(at, |end| *end + pace.before());
-        outbox::wait(&mut tx, &delivery.id, &delivery.token, turn).await?;
-        queues.insert(pace.key.clone(), turn + pace.after());
-        batch.waiting += 1;
+        match turn {
+            Turn::Now(pass) => batch.ready.push(Ready { delivery, parcel, pass, leave: leave() }),
+            Turn::At(at) => turns.waiting.push((delivery.id, at)),
+        }
     }
+    batch.waiting = turns.waiting.len();
+    outbox::wait(&mut tx, &token, &turns.waiting).await?;
+    lead::let_go_first(&mut tx, &turns.queues).await?;
     tx.commit().await?;
     Ok(batch)
 }
 
-/// Takes from every pace, or from none: the one that says to wait, and until when.
-async fn first_refusal(tx: &mut Tx, paces: Vec<Pace>, now: Timestamp) -> Result<Option<(Pace, Timestamp)>> {
-    tx.savepoint().await?;
-    for pace in paces {
-        let refused = buckets::take(tx, &pace.key, now, pace.interval, pace.burst, pace.requests).await?;
-        if let Some(at) = refused {
-            tx.rollback_to_savepoint().await?;
-            return Ok(Some((pace, at)));
-        }
-    }
-    tx.release().await?;
-    Ok(None)
-}
-
-async fn deliver(core: Arc<Core>, (delivery, parcel): (Claimed, Option<Parcel>)) -> Result<()> {
-    let now = core.clock.now();
+async fn deliver(core: Arc<Core>, ready: Ready) -> Result<()> {
+    let Ready { delivery, parcel, pass, leave } = ready;
     let started = tokio::time::Instant::now();
     let Some(parcel) = parcel else {
         tracing::error!(delivery.id = %delivery.id, kind = delivery.kind, "an unreadable delivery was parked");
         return until_taken(|| park(&core, &delivery, "unreadable")).await;
     };
-    let result = if delivery.expires_at.is_some_and(|expires_at| expires_at < now) {
-        Err(Failure::Gone(Problem::new("expired")))
-    } else {
-        tokio::select! {
-            result = attempt(&core, &delivery, &parcel) => result,
-            () = keep_lease(&core, &delivery) => {
+    let result = match &pass {
+        None if is_expired(&delivery, core.clock.now()) => Err(Failure::Gone(Problem::new("expired"))),
+        None => Err(Failure::Transient { after: None, problem: Problem::new("unreachable") }),
+        Some(_) => {
+            let attempted = tokio::select! {
+                attempted = leave.cover(Box::pin(attempt(&core, &delivery, &parcel))) => attempted,
+                () = keep_lease(&core, &delivery, &leave) => None,
+            };
+            let Some(result) = attempted else {
                 lease_lost(&delivery);
                 return Ok(());
-            }
+            };
+            result
         }
     };
+    let rest = pass.and_then(|pass| pass.leave(&result, core.clock.now()));
     let word = match &result {
         Ok(_) => "done",
         Err(Failure::Transient { .. }) => "transient",
@@ -211,13 +222,14 @@ async fn deliver(core: Arc<Core>, (delivery, parcel): (Claimed, Option<Parcel>))
         kind = lanes::kind(&parcel.effect),
         result = word,
         problem = result.as_ref().err().map(|failure| failure.problem().code.as_str()),
+        because = parcel.because,
         duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         "delivery attempted"
     );
     if let Err(Failure::Transient { after: Some(after), .. }) = &result {
-        hold(&core, &paces(&parcel, &delivery), core.clock.now() + *after).await;
+        hold(&core, &paces(&parcel, &delivery), core.clock.now() + (*after).min(retry::LONGEST_WAIT)).await;
     }
-    let settled = until_taken(|| settle(&core, &delivery, &parcel, &result)).await;
+    let settled = until_taken(|| Box::pin(settle(&core, &delivery, &parcel, &result, rest))).await;
     match settled {
         Err(error) if !error.is_passing() => {
             tracing::error!(delivery.id = %delivery.id, kind = delivery.kind, %error, "what a delivery brought could not be decided on");
@@ -230,7 +242,7 @@ async fn deliver(core: Arc<Core>, (delivery, parcel): (Claimed, Option<Parcel>))
 /// One attempt. One that hangs or panics may have had its effect.
 async fn attempt(core: &Core, delivery: &Claimed, parcel: &Parcel) -> Result<Brought, Failure> {
     let carrier = Carrier { core, delivery, parcel };
-    let attempt = AssertUnwindSafe(carrier.attempt()).catch_unwind();
+    let attempt = AssertUnwindSafe(Box::pin(carrier.attempt())).catch_unwind();
     match tokio::time::timeout(LONGEST_ATTEMPT, attempt).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Failure::Ambiguous(Problem::new("panicked"))),
@@ -238,8 +250,8 @@ async fn attempt(core: &Core, delivery: &Claimed, parcel: &Parcel) -> Result<Bro
     }
 }
 
-/// Renews the lease for as long as it can be; returns when it is lost.
-async fn keep_lease(core: &Core, delivery: &Claimed) {
+/// Renews the lease, and the leave with it, for as long as it can be; returns when it is lost.
+async fn keep_lease(core: &Core, delivery: &Claimed, leave: &Leave) {
     loop {
         core.clock.sleep(RENEW).await;
         let renewed = until_taken(|| async {
@@ -247,12 +259,12 @@ async fn keep_lease(core: &Core, delivery: &Claimed) {
             let mut tx = core.store.begin("renew a lease").await?;
             let renewed = outbox::renew(&mut tx, &delivery.id, &delivery.token, now, now + LEASE).await?;
             tx.commit().await?;
-            Ok(renewed)
+            Ok(renewed.then_some(now))
         });
         match renewed.await {
-            Ok(true) => {}
-            Ok(false) => return,
-            // The settling finds out whether it is still ours.
+            Ok(Some(since)) => leave.renew(since, LEAVE),
+            Ok(None) => return,
+            // Until the leave ends it is tried again.
             Err(error) => tracing::warn!(delivery.id = %delivery.id, %error, "a lease could not be renewed"),
         }
     }
@@ -281,46 +293,109 @@ async fn park(core: &Core, delivery: &Claimed, problem: &str) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Writes down what an attempt came to, with the decision on it.
-async fn settle(core: &Core, delivery: &Claimed, parcel: &Parcel, result: &Result<Brought, Failure>) -> Result<()> {
+/// Writes down what an attempt came to, with the decision on it. The decision comes first, as its
+/// orchestration is locked before what belongs to it; when the lease is lost, neither is written.
+async fn settle(
+    core: &Core,
+    delivery: &Claimed,
+    parcel: &Parcel,
+    result: &Result<Brought, Failure>,
+    rest: Option<Duration>,
+) -> Result<()> {
     let now = core.clock.now();
+    let tried = Tried { id: &delivery.id, attempt: delivery.attempt, age: now.since(delivery.created_at), rest };
     let effect = &parcel.effect;
-    let (id, token) = (&delivery.id, delivery.token.as_str());
+    let (slot, purpose) = slot_and_purpose(effect);
     let mut tx = core.store.begin("settle a delivery").await?;
-    let (settled, input) = match result {
+    let settled = match result {
         Ok(brought) => {
-            let (slot, purpose) = slot_and_purpose(effect);
             let input = brought.outcome.clone().map(|outcome| Input::Delivered { slot, purpose, outcome });
-            (outbox::done(&mut tx, id, token, now).await?, input)
+            decide(&mut tx, delivery, effect, input, None, now).await?;
+            outbox::done(&mut tx, &delivery.id, &delivery.token, now).await?
         }
-        Err(failure) => match retry::next(effect, failure.clone(), delivery.attempt, now.since(delivery.created_at)) {
-            retry::Next::Again { after, sure } => {
-                let problem = Some(failure.problem().code.as_str());
-                (outbox::put_back(&mut tx, id, token, now + after, sure, problem).await?, None)
-            }
-            retry::Next::GiveUp { problem, park } => {
-                tracing::warn!(delivery.id = %id, kind = lanes::kind(effect), problem = failure.problem().code, park, "delivery given up");
-                let settled = if park {
-                    outbox::park(&mut tx, id, token, now, &problem.code).await?
-                } else {
-                    outbox::done(&mut tx, id, token, now).await?
-                };
-                let problem = if problem.code.is_empty() { Problem::new(problems::GAVE_UP) } else { problem };
-                (settled, failed_effect(effect).map(|effect| Input::Failed { effect, problem }))
-            }
-        },
+        Err(failure) => failed(&mut tx, (delivery, tried), effect, failure, now).await?,
     };
     if !settled {
         lease_lost(delivery);
         return Ok(tx.rollback().await?);
     }
-    if let (Some(input), Some(orchestration)) = (input, &delivery.orchestration) {
-        let input_id = InputId::new(format!("delivered:{id}:{}", delivery.attempt));
-        apply(&mut tx, orchestration, input, &input_id, now).await?;
-    }
     tx.commit().await?;
     if matches!(effect, Effect::StartRun { .. } | Effect::FollowUp { .. } | Effect::CancelRun { .. }) {
         core.runs_moved();
+    }
+    Ok(())
+}
+
+/// It is tried again, or given up. False when the lease was lost.
+async fn failed(
+    tx: &mut Tx,
+    (delivery, tried): (&Claimed, Tried<'_>),
+    effect: &Effect,
+    failure: &Failure,
+    now: Timestamp,
+) -> Result<bool> {
+    let (id, token) = (&delivery.id, delivery.token.as_str());
+    match retry::next(effect, failure.clone(), tried) {
+        retry::Next::Again { after, sure } => {
+            let problem = Some(failure.problem().code.as_str());
+            Ok(outbox::put_back(tx, id, token, now + after, sure, problem).await?)
+        }
+        retry::Next::GiveUp { problem, park } => {
+            tracing::warn!(delivery.id = %id, kind = lanes::kind(effect), problem = failure.problem().code, park, "delivery given up");
+            let code = problem.code.clone();
+            let problem = if code.is_empty() { Problem::new(problems::GAVE_UP) } else { problem };
+            let failed = failed_effect(effect, &problem);
+            if let (Some(FailedEffect::ShowBoard { .. }), Some(orchestration)) = (&failed, &delivery.orchestration) {
+                board_is_gone(tx, orchestration, delivery, now).await?;
+            }
+            let input = failed.map(|effect| Input::Failed { effect, problem: problem.clone() });
+            decide(tx, delivery, effect, input, Some(&problem), now).await?;
+            Ok(if park {
+                outbox::park(tx, id, token, now, &code).await?
+            } else {
+                outbox::done(tx, id, token, now).await?
+            })
+        }
+    }
+}
+
+/// What follows from the delivery's end; `given_up` says why it came to nothing.
+async fn decide(
+    tx: &mut Tx,
+    delivery: &Claimed,
+    effect: &Effect,
+    input: Option<Input>,
+    given_up: Option<&Problem>,
+    now: Timestamp,
+) -> Result<()> {
+    let input_id = InputId::new(format!("delivered:{}:{}", delivery.id, delivery.attempt));
+    match (input, &delivery.orchestration, effect) {
+        (Some(input), Some(orchestration), _) => {
+            Box::pin(apply(tx, orchestration, input, &input_id, now)).await?;
+        }
+        (
+            Some(Input::Delivered { outcome: Outcome::Rights { rights, .. }, .. }),
+            None,
+            Effect::Admit { opening, .. },
+        ) => {
+            Box::pin(admit::admitted(tx, (**opening).clone(), rights, &input_id, now)).await?;
+        }
+        (None, None, Effect::Admit { opening, .. }) => {
+            if let Some(problem) = given_up {
+                Box::pin(admit::not_admitted(tx, opening, problem, &input_id, now)).await?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// It is posted anew, as long as there is anything to show.
+async fn board_is_gone(tx: &mut Tx, id: &OrchestrationId, delivery: &Claimed, now: Timestamp) -> Result<()> {
+    let open = orchestrations::load(tx, id).await?.is_some_and(|loaded| !loaded.orchestration.is_ended());
+    if open {
+        let what = "The board had been deleted, and is posted anew.".to_owned();
+        reconcile::tell(tx, reconcile::Kind::BoardShown, Some(id), format!("gone:{}", delivery.id), what, now).await?;
     }
     Ok(())
 }
@@ -345,14 +420,25 @@ const fn slot_and_purpose(effect: &Effect) -> (Slot, Purpose) {
         | Effect::React { .. }
         | Effect::Upload { .. }
         | Effect::UploadTranscript { .. }
+        | Effect::Attach { .. }
+        | Effect::TakeUp { .. }
+        | Effect::Pulse
+        | Effect::Mirrored { .. }
         | Effect::ReadThread { .. }
-        | Effect::OpenForm { .. } => (Slot::Parent, Purpose::None),
+        | Effect::OpenForm { .. }
+        | Effect::ReadPlan { .. }
+        | Effect::LookUp { .. }
+        | Effect::Admit { .. } => (Slot::Parent, Purpose::None),
     }
 }
 
 /// What deciding needs to know of an effect that was given up; none where nothing follows from it.
-fn failed_effect(effect: &Effect) -> Option<FailedEffect> {
+fn failed_effect(effect: &Effect, problem: &Problem) -> Option<FailedEffect> {
     Some(match effect {
+        Effect::ShowBoard if problem.code == problems::MESSAGE_GONE => FailedEffect::ShowBoard { mirrored: false },
+        Effect::Mirrored { what } if **what == Effect::ShowBoard && problem.code == problems::MESSAGE_GONE => {
+            FailedEffect::ShowBoard { mirrored: true }
+        }
         Effect::StartRun { slot, dispatch, .. } => FailedEffect::StartRun { slot: *slot, dispatch: dispatch.clone() },
         Effect::FollowUp { slot, purpose, message, .. } => {
             FailedEffect::FollowUp { slot: *slot, purpose: *purpose, message: message.clone() }
@@ -360,14 +446,23 @@ fn failed_effect(effect: &Effect) -> Option<FailedEffect> {
         Effect::CancelRun { slot, .. } => FailedEffect::CancelRun { slot: *slot },
         Effect::ReadRun { slot, .. } => FailedEffect::ReadRun { slot: *slot },
         Effect::ReadThread { .. } => FailedEffect::ReadThread,
+        Effect::ReadPlan { .. } => FailedEffect::ReadPlan,
+        Effect::LookUp { person, .. } => FailedEffect::LookUp { person: person.clone() },
         Effect::PostBoard { .. } => FailedEffect::PostBoard,
         Effect::Upload { artifact, of } => FailedEffect::Upload { name: super::carry::file_title(artifact, of) },
         Effect::UploadTranscript { of, .. } => FailedEffect::Upload { name: format!("transcript of {of}") },
-        Effect::Say { .. } | Effect::Edit { .. } => FailedEffect::Say,
+        Effect::Mirrored { what } if matches!(**what, Effect::PostBoard { .. }) => FailedEffect::Mirror,
+        Effect::Say { .. }
+        | Effect::Edit { .. }
+        | Effect::Attach { .. }
+        | Effect::TakeUp { .. }
+        | Effect::Mirrored { .. } => FailedEffect::Say,
         Effect::ShowBoard
         | Effect::SayPrivately { .. }
         | Effect::React { .. }
         | Effect::LookInto { .. }
+        | Effect::Pulse
+        | Effect::Admit { .. }
         | Effect::OpenForm { .. } => {
             return None;
         }

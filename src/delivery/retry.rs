@@ -1,4 +1,7 @@
 //! What follows from a failed attempt: a pure table, with its delays written out.
+//!
+//! How long things are tried: what people were promised (runs, words, boards) outlives an outage of
+//! hours; what only helps at once (a form, a reaction, an answer somebody waits for) does not.
 
 use std::time::Duration;
 
@@ -8,11 +11,17 @@ use crate::{
         failure::{Failure, Problem},
         words::problems,
     },
+    ids::{DeliveryId, fraction},
     storage::outbox::Sure,
 };
 
-/// Between attempts, in seconds; the last one repeats.
+/// Between attempts, in seconds, and up to half as long again, so that deliveries which failed
+/// together do not come back together; the last one repeats.
 const DELAYS: [u64; 8] = [1, 2, 4, 8, 15, 30, 60, 120];
+/// Whoever is told to wait longer asks again after this: the clock by which we wait may be set.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(10);
+/// At a platform that is down, those that have not been tried yet are the next to probe it.
+const BEHIND: Duration = Duration::from_secs(2);
 
 /// Slack is slow to show what it has taken: who looks sooner may not find it.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -31,13 +40,24 @@ pub(super) enum Next {
     },
 }
 
-/// `attempt` counts from 1; `age` is how long the delivery has existed.
-pub(super) fn next(effect: &Effect, failure: Failure, attempt: u32, age: Duration) -> Next {
-    let delay = Duration::from_secs(DELAYS[(attempt.max(1) as usize - 1).min(DELAYS.len() - 1)]);
-    let patient = age < patience(effect);
+/// A delivery that was tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tried<'a> {
+    pub id: &'a DeliveryId,
+    /// From 1.
+    pub attempt: u32,
+    /// How long it has existed.
+    pub age: Duration,
+    /// The platform is down, and left alone for so long by all.
+    pub rest: Option<Duration>,
+}
+
+pub(super) fn next(effect: &Effect, failure: Failure, tried: Tried<'_>) -> Next {
+    let delay = tried.rest.map_or_else(|| delay(tried.id, tried.attempt), |rest| rest + BEHIND);
+    let patient = is_patient(effect, tried.age);
     match failure {
         Failure::Transient { after, .. } if patient => {
-            Next::Again { after: after.unwrap_or(delay), sure: Sure::NoEffect }
+            Next::Again { after: after.map_or(delay, |after| after.min(LONGEST_WAIT)), sure: Sure::NoEffect }
         }
         Failure::Ambiguous(_) if patient => Next::Again { after: delay.max(SETTLED), sure: Sure::Unknown },
         Failure::Transient { problem, .. } | Failure::Ambiguous(problem) => {
@@ -56,27 +76,60 @@ pub(super) fn next(effect: &Effect, failure: Failure, attempt: u32, age: Duratio
     }
 }
 
+/// Whether an effect of this age is worth another attempt.
+pub(super) fn is_patient(effect: &Effect, age: Duration) -> bool {
+    age < patience(effect)
+}
+
+fn delay(id: &DeliveryId, attempt: u32) -> Duration {
+    let seconds = DELAYS[(attempt.max(1) as usize - 1).min(DELAYS.len() - 1)];
+    Duration::from_secs(seconds).mul_f64(1.0 + fraction(&[id.as_str(), &attempt.to_string()]) / 2.0)
+}
+
 /// How long an effect is worth trying.
-const fn patience(effect: &Effect) -> Duration {
+fn patience(effect: &Effect) -> Duration {
     match effect {
-        Effect::StartRun { .. } | Effect::FollowUp { .. } | Effect::CancelRun { .. } => Duration::from_hours(6),
-        Effect::ReadRun { .. } | Effect::ReadThread { .. } => Duration::from_mins(10),
+        // What a run said is waited for like the run itself.
+        Effect::StartRun { .. } | Effect::FollowUp { .. } | Effect::CancelRun { .. } | Effect::ReadRun { .. } => {
+            Duration::from_hours(6)
+        }
+        // Work begins without what was said before, rather than late.
+        Effect::ReadThread { .. } => Duration::from_mins(10),
+        // Nobody has moved the issue meanwhile, or it stays where they put it.
+        Effect::TakeUp { .. } => Duration::from_hours(6),
         Effect::PostBoard { .. }
+        // Mostly a newer board follows, but not after the last.
+        | Effect::ShowBoard
         | Effect::Say { .. }
         | Effect::Edit { .. }
         | Effect::Upload { .. }
-        | Effect::UploadTranscript { .. } => Duration::from_hours(24),
-        // A newer board follows.
-        Effect::ShowBoard => Duration::from_hours(1),
-        Effect::LookInto { .. } | Effect::SayPrivately { .. } | Effect::React { .. } | Effect::OpenForm { .. } => {
-            Duration::from_mins(5)
-        }
+        | Effect::UploadTranscript { .. }
+        | Effect::Attach { .. } => Duration::from_hours(24),
+        Effect::Mirrored { what } => patience(what),
+        // Somebody waits for the answer, and can ask again.
+        Effect::LookUp { .. } | Effect::Admit { .. } | Effect::ReadPlan { .. } => Duration::from_secs(30),
+        // Later it tells nobody anything any more.
+        Effect::LookInto { .. }
+        | Effect::SayPrivately { .. }
+        | Effect::React { .. }
+        | Effect::OpenForm { .. }
+        | Effect::Pulse => Duration::from_mins(5),
     }
 }
 
 /// What is said or shown can be sent later. What was to be done in Oz has been told and decided on.
-const fn can_be_sent_again(effect: &Effect) -> bool {
-    matches!(effect, Effect::Say { .. } | Effect::Edit { .. } | Effect::Upload { .. } | Effect::ShowBoard)
+fn can_be_sent_again(effect: &Effect) -> bool {
+    match effect {
+        Effect::Mirrored { what } => can_be_sent_again(what),
+        _ => matches!(
+            effect,
+            Effect::Say { .. }
+                | Effect::Edit { .. }
+                | Effect::Upload { .. }
+                | Effect::ShowBoard
+                | Effect::Attach { .. }
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -89,26 +142,55 @@ mod tests {
         let say = Effect::ShowBoard;
         let react = Effect::React { message: "1".into(), reaction: Reaction::Stored };
         let problem = || Problem::new("x");
-        let after = Some(Duration::from_secs(30));
         let young = Duration::from_secs(1);
         let old = Duration::from_hours(25);
 
-        let transient = next(&say, Failure::Transient { after, problem: problem() }, 1, young);
-        assert_eq!(transient, Next::Again { after: Duration::from_secs(30), sure: Sure::NoEffect });
-        let lost = next(&say, Failure::Ambiguous(problem()), 3, young);
-        assert_eq!(lost, Next::Again { after: Duration::from_secs(5), sure: Sure::Unknown });
-        let late = next(&say, Failure::Ambiguous(problem()), 99, Duration::from_mins(59));
-        assert_eq!(late, Next::Again { after: Duration::from_mins(2), sure: Sure::Unknown });
-        let given_up = next(&say, Failure::Ambiguous(problem()), 99, old);
+        let id = DeliveryId::new("d1");
+        let tried = |attempt, age| Tried { id: &id, attempt, age, rest: None };
+        let again = |failure, tried| match next(&say, failure, tried) {
+            Next::Again { after, sure } => (after, sure),
+            Next::GiveUp { .. } => panic!("given up"),
+        };
+        let within = |after: Duration, least: u64| {
+            let least = Duration::from_secs(least);
+            assert!((least..=least * 3 / 2).contains(&after), "{after:?} and not from {least:?}");
+        };
+
+        let told = |after| again(Failure::Transient { after: Some(after), problem: problem() }, tried(1, young));
+        assert_eq!(told(Duration::from_secs(30)), (Duration::from_secs(30), Sure::NoEffect));
+        assert_eq!(told(Duration::from_hours(1)), (LONGEST_WAIT, Sure::NoEffect));
+        let (after, sure) = again(Failure::Ambiguous(problem()), tried(3, young));
+        assert_eq!((after.max(SETTLED), sure), (after, Sure::Unknown));
+        within(again(Failure::Ambiguous(problem()), tried(5, young)).0, 15);
+        within(again(Failure::Ambiguous(problem()), tried(99, Duration::from_hours(2))).0, 120);
+        let resting = Tried { rest: Some(Duration::from_secs(40)), ..tried(99, young) };
+        assert_eq!(again(Failure::Ambiguous(problem()), resting).0, Duration::from_secs(42));
+        let given_up = next(&say, Failure::Ambiguous(problem()), tried(99, old));
         assert_eq!(given_up, Next::GiveUp { problem: Problem::new(problems::GAVE_UP), park: true });
         assert_eq!(
-            next(&react, Failure::Refused(problem()), 1, young),
+            next(&react, Failure::Refused(problem()), tried(1, young)),
             Next::GiveUp { problem: problem(), park: false }
         );
         assert_eq!(
-            next(&say, Failure::Unauthorized(problem()), 1, young),
+            next(&say, Failure::Unauthorized(problem()), tried(1, young)),
             Next::GiveUp { problem: problem(), park: true }
         );
-        assert_eq!(next(&say, Failure::Gone(problem()), 1, young), Next::GiveUp { problem: problem(), park: false });
+        assert_eq!(
+            next(&say, Failure::Gone(problem()), tried(1, young)),
+            Next::GiveUp { problem: problem(), park: false }
+        );
+    }
+
+    #[test]
+    fn deliveries_that_fail_together_come_back_apart() {
+        let delays = |attempt| {
+            let mut delays: Vec<_> = (0..50).map(|n| delay(&DeliveryId::new(format!("d{n}")), attempt)).collect();
+            delays.sort_unstable();
+            delays
+        };
+        let delays = delays(8);
+        let (first, last) = (delays[0], delays[49]);
+        assert!(last.saturating_sub(first) > Duration::from_secs(40), "{first:?} to {last:?}");
+        assert!(first >= Duration::from_mins(2) && last < Duration::from_mins(3));
     }
 }

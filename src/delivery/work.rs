@@ -5,7 +5,7 @@
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Result, Trouble};
@@ -16,7 +16,9 @@ pub(super) const POLL: Duration = Duration::from_secs(5);
 /// For workers that say when they want to go on.
 pub(super) const RARELY: Duration = Duration::from_hours(1);
 /// After an error, which is mostly the database being away.
-pub(super) const RECOVER: Duration = Duration::from_secs(1);
+const RECOVER: Duration = Duration::from_secs(1);
+/// While rounds fail one after the other, that is told this often.
+const TELL: Duration = Duration::from_mins(1);
 /// What is due and cannot be had is with another replica, which is about to commit.
 pub(super) const MOMENT: Duration = Duration::from_millis(20);
 /// Between the attempts at one transaction, doubled each time.
@@ -57,20 +59,54 @@ pub(super) async fn until<F, R>(
     F: Fn() -> R,
     R: Future<Output = Result<Round>>,
 {
+    let mut fails = Fails::of(name);
     while !stop.is_cancelled() {
         beat(name);
-        let wait = match caught(round()).await {
+        let wait = match fails.note(caught(round()).await) {
             Ok(Round { did: 0, next }) => until_due(clock, next, wake.poll),
             Ok(_) => continue,
-            Err(error) => {
-                tracing::error!(worker = name, %error, "a round failed");
-                RECOVER
-            }
+            Err(wait) => wait,
         };
         tokio::select! {
             () = wake.hint.notified() => {}
             () = clock.sleep(wait) => {}
             () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// The rounds of a worker that fail: the first is told, then one a minute, then that it works again.
+#[derive(Debug)]
+pub(super) struct Fails {
+    worker: &'static str,
+    in_a_row: u32,
+    told: Option<Instant>,
+}
+
+impl Fails {
+    pub const fn of(worker: &'static str) -> Self {
+        Self { worker, in_a_row: 0, told: None }
+    }
+
+    /// Passes on what a round brought, or how long to wait after one that failed.
+    pub fn note<T>(&mut self, round: Result<T>) -> std::result::Result<T, Duration> {
+        let worker = self.worker;
+        match round {
+            Ok(did) => {
+                if self.in_a_row > 0 {
+                    tracing::info!(worker, failed = self.in_a_row, "it works again");
+                    *self = Self::of(worker);
+                }
+                Ok(did)
+            }
+            Err(error) => {
+                self.in_a_row = self.in_a_row.saturating_add(1);
+                if self.told.is_none_or(|told| told.elapsed() >= TELL) {
+                    tracing::error!(worker, %error, failed = self.in_a_row, "a round failed");
+                    self.told = Some(Instant::now());
+                }
+                Err(RECOVER)
+            }
         }
     }
 }

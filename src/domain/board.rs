@@ -2,6 +2,7 @@
 //! moments, so that it changes exactly when something has changed; `decide` shows it then.
 
 use super::{
+    actor::Platform,
     artifact::Artifact,
     errand::{Outline, Row, RowState},
     message::{About, Block, Button, ButtonStyle, Mark, Message, Press, Span, Subject, Text},
@@ -17,14 +18,28 @@ const ROWS: usize = 15;
 /// The board as it stands. `pages` is the address of the operator's pages, where there is one.
 #[must_use]
 pub fn message(orchestration: &Orchestration, pages: Option<&str>) -> Message {
+    with_halt(orchestration, pages, None)
+}
+
+/// The board while launches are halted for `reason`, if there is one.
+#[must_use]
+pub fn with_halt(orchestration: &Orchestration, pages: Option<&str>, halted: Option<&str>) -> Message {
     let request = &orchestration.request;
     let mut message = Message::default()
         .with(Block::Heading(first_line(&request.ask.task, 140)))
         .with(Block::Line(state(orchestration)));
+    if let Some(reason) = halted.filter(|_| !orchestration.is_ended()) {
+        message = message.with(Block::Line(halt(reason)));
+    }
 
     let rows = rows(orchestration);
     if !rows.is_empty() {
         message = message.with(Block::List(rows));
+    }
+    if !orchestration.held.is_empty() {
+        let names: Vec<&str> = orchestration.held.iter().map(|child| child.name.trim()).collect();
+        let held = format!(" Held until these have ended: {}", shorten(&names.join(", "), 600));
+        message = message.with(Block::Line(Text::default().mark(Mark::Waiting).then(held)));
     }
     let links = results(orchestration);
     if !links.is_empty() {
@@ -32,7 +47,7 @@ pub fn message(orchestration: &Orchestration, pages: Option<&str>) -> Message {
     }
 
     let mut note = Text::default()
-        .then(format!("{} asked by ", request.verb.command()))
+        .then(asked_by(orchestration))
         .person(&request.by)
         .then(" · ")
         .when(request.at)
@@ -92,6 +107,20 @@ pub fn outline(orchestration: &Orchestration, pages: Option<&str>) -> Outline {
     }
 }
 
+/// In Linear nothing is asked by a slash command.
+fn asked_by(orchestration: &Orchestration) -> String {
+    match orchestration.conversation.platform {
+        Platform::Slack => format!("{} asked by ", orchestration.request.verb.command()),
+        Platform::Linear => "Asked by ".into(),
+    }
+}
+
+fn halt(reason: &str) -> Text {
+    let text = Text::default().mark(Mark::Warning).then(" ").bold("Launches are halted");
+    let reason = reason.trim();
+    if reason.is_empty() { text } else { text.then(format!(": {}", shorten(reason, 200))) }
+}
+
 fn with_buttons(orchestration: &Orchestration, mut message: Message) -> Message {
     let about = About { orchestration: orchestration.id.clone(), subject: Subject::Whole }.to_string();
     let button =
@@ -101,6 +130,9 @@ fn with_buttons(orchestration: &Orchestration, mut message: Message) -> Message 
     }
     if orchestration.parent.as_ref().is_some_and(|parent| parent.run.is_some()) {
         message = message.button(button(Press::Details, "Details", ButtonStyle::Plain));
+    }
+    if !orchestration.versions.is_empty() {
+        message = message.button(button(Press::Why, "Why?", ButtonStyle::Plain));
     }
     if !orchestration.is_ended() && !matches!(orchestration.stage, Stage::Stopping { .. }) {
         let confirm = "Nothing new is started, and every run that is at work is cancelled.".into();
@@ -119,7 +151,7 @@ pub fn state(orchestration: &Orchestration) -> Text {
         Stage::Deciding { votes, .. } => {
             let version = orchestration.proposal.as_ref().map_or(0, |proposal| proposal.version);
             let line = line(Mark::Question, format!("Waiting for a decision on version {version}"));
-            match (votes.len(), orchestration.policy.quorum) {
+            match (votes.iter().filter(|vote| vote.counts()).count(), orchestration.policy.quorum) {
                 (0, _) => line,
                 (had, wanted) => line.then(format!(" · {had} of {wanted} approvals")),
             }

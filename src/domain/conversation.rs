@@ -10,16 +10,27 @@ pub struct Conversation {
     pub platform: Platform,
     /// Slack's team (or enterprise, for org-wide installs); Linear's organization.
     pub workspace: String,
-    /// Slack's channel; Linear's issue.
+    /// Slack's channel; Linear's issue, or `session:` and its id where there is none.
     pub place: String,
-    /// Slack's thread (the root message's `ts`); Linear's session or root comment. None until the
-    /// board of a slash command has been posted, because that message is the root.
+    /// Slack's thread (the root message's `ts`); Linear's agent session (`session:` and its id) or
+    /// root comment (`comment:` and its id). None until the board has been posted where that is the
+    /// root: for a slash command, or a label.
     pub thread: Option<String>,
 }
 
 impl Conversation {
     pub fn slack(workspace: impl Into<String>, channel: impl Into<String>, thread: Option<String>) -> Self {
         Self { platform: Platform::Slack, workspace: workspace.into(), place: channel.into(), thread }
+    }
+
+    pub fn linear(organization: impl Into<String>, issue: impl Into<String>, thread: Option<String>) -> Self {
+        Self { platform: Platform::Linear, workspace: organization.into(), place: issue.into(), thread }
+    }
+
+    /// The agent session that it is, in Linear.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        self.thread.as_deref().filter(|_| self.platform == Platform::Linear)?.strip_prefix("session:")
     }
 
     /// Names the place, thread aside: `slack:T1:C1`.

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     actor::Actor,
     artifact::Artifact,
+    decide::Opening,
     input::{AnswerPath, Remark},
     message::{Form, Message},
+    policy::Rights,
     run::{CancelAnswer, Mode, Reading, RunSpec},
 };
 use crate::{
@@ -23,6 +25,17 @@ use crate::{
 pub enum Slot {
     Parent,
     Child(u32),
+}
+
+impl Slot {
+    /// Reads what `Display` writes.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        match word.strip_prefix('c') {
+            Some(number) => number.parse().ok().map(Self::Child),
+            None => (word == "parent").then_some(Self::Parent),
+        }
+    }
 }
 
 impl fmt::Display for Slot {
@@ -52,6 +65,10 @@ pub enum Purpose {
     None,
 }
 
+/// What is in the mirror, and not in the conversation that the orchestration belongs to: before the
+/// key of a post of ours, and before the id of a person's message.
+pub const MIRROR: &str = "mirror/";
+
 /// Names a message of ours within its orchestration, so that it can be edited later.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -67,6 +84,12 @@ impl PostKey {
     #[must_use]
     pub fn proposal(version: u32) -> Self {
         Self(format!("proposal-{version}"))
+    }
+
+    /// The same message in the mirror.
+    #[must_use]
+    pub fn mirrored(&self) -> Self {
+        Self(format!("{MIRROR}{}", self.0))
     }
 }
 
@@ -113,6 +136,22 @@ pub enum Effect {
         to: Option<Actor>,
         answer: AnswerPath,
     },
+    /// The PLAN that somebody approves may have been changed since it was proposed.
+    ReadPlan {
+        run: RunId,
+    },
+
+    // About people.
+    /// Find out what somebody's platform knows of them, as far as the policy needs it.
+    LookUp {
+        person: Actor,
+        groups: Vec<String>,
+    },
+    /// The same of somebody who wants to start something: it begins when they may.
+    Admit {
+        opening: Box<Opening>,
+        groups: Vec<String>,
+    },
 
     // In the conversation.
     /// The first message: root of the thread for a command, a message in the thread otherwise.
@@ -148,6 +187,21 @@ pub enum Effect {
     UploadTranscript {
         run: RunId,
         of: String,
+    },
+    /// Put a pull request on the issue, beside saying it (Linear).
+    Attach {
+        url: String,
+        of: String,
+    },
+    /// Take the issue up for the person who delegated it (Linear).
+    TakeUp {
+        issue: String,
+    },
+    /// A sign of life, for a session that goes stale without one (Linear).
+    Pulse,
+    /// The same in the mirror, a second conversation that shows the same.
+    Mirrored {
+        what: Box<Effect>,
     },
     /// Read the messages before `message`, as context.
     ReadThread {
@@ -194,6 +248,11 @@ pub enum Outcome {
     Unwanted {
         dispatch: DispatchId,
     },
+    PlanRead(Box<Reading>),
+    Rights {
+        person: Actor,
+        rights: Rights,
+    },
 }
 
 /// A durable timer of one orchestration. Setting one that is set moves it.
@@ -202,12 +261,18 @@ pub enum Outcome {
 pub enum TimerName {
     /// The standing proposal lapses.
     Expiry { version: u32 },
+    /// Nobody has decided yet: those who may are reminded, for the `nth` time.
+    Remind { version: u32, nth: u32 },
     /// A follow-up was taken, and the run still shows its old state: read it all the same.
     Stale { slot: Slot },
     /// A failed start or run is started again.
     Retry { slot: Slot },
     /// The PLAN was not synced when it was read.
     PlanSync,
+    /// A session wants a sign of life.
+    Pulse,
+    /// Launches were halted or resumed: the board says so.
+    Halt,
 }
 
 impl TimerName {
@@ -216,9 +281,12 @@ impl TimerName {
     pub fn key(&self) -> String {
         match self {
             Self::Expiry { version } => format!("expiry-{version}"),
+            Self::Remind { version, .. } => format!("remind-{version}"),
             Self::Stale { slot } => format!("stale-{slot}"),
             Self::Retry { slot } => format!("retry-{slot}"),
             Self::PlanSync => "plan-sync".into(),
+            Self::Pulse => "pulse".into(),
+            Self::Halt => "halt".into(),
         }
     }
 }

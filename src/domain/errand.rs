@@ -9,7 +9,7 @@ use super::{
     conversation::Conversation,
     effect::{Outcome, Reaction},
     input::AnswerPath,
-    message::{Form, Message},
+    message::{Form, Message, Text},
 };
 use crate::{ids::DeliveryId, time::Timestamp};
 
@@ -41,6 +41,19 @@ pub enum Talk {
         answer: AnswerPath,
         asker: Actor,
     },
+    /// Put a pull request on the issue (Linear).
+    Attach {
+        url: String,
+        title: String,
+        subtitle: String,
+    },
+    /// Take the issue up for the person who delegated it: its first started state, and us as its
+    /// delegate (Linear).
+    TakeUp {
+        issue: String,
+    },
+    /// A sign of life, where a conversation goes stale without one (Linear).
+    Pulse(Text),
     /// Edit the message with this id.
     Edit {
         id: String,
@@ -59,6 +72,12 @@ pub enum Talk {
     /// Read what was said in the thread before `message`.
     ReadThread {
         message: String,
+    },
+    /// What the platform knows of one of its members: the verified e-mail address, and which of these
+    /// groups they are in.
+    LookUp {
+        person: Actor,
+        groups: Vec<String>,
     },
     OpenForm {
         form: Form,

@@ -12,6 +12,7 @@ use super::{
     conversation::Conversation,
     effect::{Outcome, Purpose, Slot, TimerName},
     failure::Problem,
+    issue::Issue,
     message::{About, Filled, Press},
     run::RunReport,
 };
@@ -23,7 +24,12 @@ pub enum Event {
     /// A person did something in a conversation.
     Act(Box<Act>),
     /// Our app was removed from a workspace, or its tokens revoked.
-    Uninstalled { platform: Platform, workspace: String },
+    Uninstalled {
+        platform: Platform,
+        workspace: String,
+        /// When that was, as far as the platform says.
+        at: Option<Timestamp>,
+    },
     /// Nothing for us; the reason is for the log.
     Ignored(&'static str),
 }
@@ -59,6 +65,30 @@ pub enum Deed {
     Submitted(Filled),
     /// The platform's own stop control.
     StopControl,
+    /// An agent session was opened for us (Linear).
+    Session(Box<Session>),
+    /// Words in an agent session. `message` is the comment that they came from or, without one,
+    /// `activity:` and the activity's id.
+    Prompt { text: String, message: String },
+    /// Labels were put on an issue (Linear); a route may start an orchestration by one of them.
+    Labelled { added: Vec<String>, issue: Box<Issue> },
+}
+
+/// How an agent session began: somebody mentioned us, delegated an issue to us, or an automation did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// What is asked: the words beside the mention, or the issue where it was delegated.
+    pub text: String,
+    /// The comment that it came as.
+    pub message: Option<String>,
+    /// The root of the thread that it was opened in.
+    pub root: Option<String>,
+    /// What Linear gives agents to read: the issue, its thread, the team's guidance.
+    pub background: Option<String>,
+    /// A person made us the issue's delegate.
+    pub delegated: bool,
+    /// None for documents and projects.
+    pub issue: Option<Issue>,
 }
 
 /// Ways to answer one person at once, as far as the platform gave any. They lapse.
@@ -85,6 +115,12 @@ pub enum Input {
         message: String,
         correction: bool,
     },
+    /// Words in an agent session, where an option is chosen by saying it.
+    Prompted {
+        actor: Actor,
+        text: String,
+        message: String,
+    },
     /// A command in the conversation. `message` is the mention's id, if it was one.
     Asked {
         actor: Actor,
@@ -105,6 +141,10 @@ pub enum Input {
     },
     /// Oz reports a run of ours, or a child that one of ours started.
     Progress(RunReport),
+    /// The reconciler found a run in Oz that belongs here and that nobody here knew.
+    Found(RunReport),
+    /// The reconciler found nothing under way, and nobody to wait for.
+    Idle,
     /// A delivery came back with this.
     Delivered {
         slot: Slot,
@@ -139,6 +179,10 @@ pub enum FailedEffect {
         slot: Slot,
     },
     ReadThread,
+    ReadPlan,
+    LookUp {
+        person: Actor,
+    },
     /// The first thing to be said: without it there is no conversation.
     PostBoard,
     Upload {
@@ -146,6 +190,12 @@ pub enum FailedEffect {
     },
     /// Something else that was to be said.
     Say,
+    /// The board of the mirror.
+    Mirror,
+    /// The board, or that of the mirror, was not there any more when it was to be edited.
+    ShowBoard {
+        mirrored: bool,
+    },
 }
 
 /// One message of a thread, as context for the parent.

@@ -323,6 +323,10 @@ pub enum Form {
     Reject {
         about: String,
     },
+    Edit {
+        about: String,
+        page: super::edit::Page,
+    },
 }
 
 /// The content of a form that was sent.
@@ -332,6 +336,7 @@ pub enum Filled {
     Start { place: String, verb: super::command::Verb, text: String, settings: super::run::RunSettings },
     RequestChanges { about: String, text: String },
     Reject { about: String, reason: Option<String> },
+    Edit { about: String, page: Box<super::edit::FilledPage> },
 }
 
 #[cfg(test)]

@@ -19,13 +19,16 @@ use super::{
     artifact::Artifact,
     command::{Ask, Verb},
     conversation::Conversation,
+    edit::Draft,
     effect::{PostKey, Purpose, Slot},
     failure::Problem,
     input::Remark,
+    issue::Issue,
     policy::{Policy, Vote},
     proposal::{ChildSpec, Digest, Proposal},
     route::Launch,
     run::{CancelAnswer, Mode, Reading, RunSettings, RunState},
+    wish::{Known, Wished},
 };
 use crate::{
     ids::{DispatchId, OrchestrationId, RunId},
@@ -41,6 +44,9 @@ const LONGEST_STALE: Duration = Duration::from_mins(5);
 pub struct Orchestration {
     pub id: OrchestrationId,
     pub conversation: Conversation,
+    /// A second conversation that shows the same, and where people may decide as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Conversation>,
     pub request: Request,
     /// The route's settings with the request's own options over them.
     pub settings: RunSettings,
@@ -68,6 +74,21 @@ pub struct Orchestration {
     pub missing: Vec<String>,
     /// The messages of people that were passed on, by id: their corrections are passed on as well.
     pub heard: Vec<String>,
+    /// What people want to do about the proposal, while it is found out whether they may.
+    #[serde(default)]
+    pub wishes: Vec<Wished>,
+    /// What people have changed of the standing proposal and not sent off yet.
+    #[serde(default)]
+    pub drafts: Vec<Draft>,
+    /// Children that were left out for now: they are proposed again when the others have ended.
+    #[serde(default)]
+    pub held: Vec<ChildSpec>,
+    /// What was given for the newest proposal, while the parent changes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub votes_before: Vec<Vote>,
+    /// What was found out of people a moment ago.
+    #[serde(default)]
+    pub known: Vec<Known>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -85,6 +106,12 @@ pub struct Request {
     /// Earlier messages of the thread.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub context: Vec<Remark>,
+    /// What the platform gives agents to read beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<String>,
+    /// The issue that it is about (Linear).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue: Option<Issue>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,6 +128,12 @@ pub enum Stage {
         votes: Vec<Vote>,
         expires_at: Option<Timestamp>,
         posted_at: Timestamp,
+        /// Has chosen to ask for changes where there is no form for it: what they say next is that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wording: Option<Actor>,
+        /// It is what was held of an earlier version, whose children have ended.
+        #[serde(default)]
+        rest: bool,
     },
     /// Approved: the children are started and followed.
     Running,
@@ -314,12 +347,34 @@ pub struct Version {
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
     Standing,
-    Approved { by: Vec<Actor> },
-    Rejected { by: Actor },
-    ChangesRequested { by: Actor },
-    Replaced { by: u32 },
+    Approved {
+        by: Vec<Actor>,
+    },
+    /// It needed nobody's approval.
+    ApprovedByPolicy {
+        policy: String,
+    },
+    Rejected {
+        by: Actor,
+    },
+    ChangesRequested {
+        by: Actor,
+    },
+    Replaced {
+        by: u32,
+    },
     Expired,
-    Stopped { by: Actor },
+    Stopped {
+        by: Actor,
+    },
+}
+
+impl Fate {
+    /// By those whose votes count.
+    #[must_use]
+    pub fn approved(votes: &[Vote]) -> Self {
+        Self::Approved { by: votes.iter().filter(|vote| vote.counts()).map(|vote| vote.by.clone()).collect() }
+    }
 }
 
 /// A follow-up that waits until the parent exists or rests.
@@ -397,6 +452,14 @@ impl Orchestration {
             return self.child(number);
         }
         self.children.iter().find(|child| child.spec.name.trim().eq_ignore_ascii_case(word))
+    }
+
+    /// Nothing moves before somebody decides here, or answers a run in its session.
+    #[must_use]
+    pub fn waits_for_people(&self) -> bool {
+        let parent = self.parent.as_ref().is_some_and(|parent| parent.seen.state == RunState::Blocked);
+        let child = self.children.iter().any(|child| child.state == ChildState::Blocked);
+        matches!(self.stage, Stage::Deciding { .. }) || ((parent || child) && !self.is_ended())
     }
 
     /// Credits of the parent and all children so far, when Oz has told any.

@@ -37,6 +37,19 @@ pub fn mention(text: &str) -> Option<Command> {
     only_word(text).or_else(|| verbs(text)).or_else(|| spoken(text))
 }
 
+/// A request that begins with one of the slash commands, where those are only words.
+#[must_use]
+pub fn leading_verb(text: &str) -> (Verb, &str) {
+    let text = text.trim();
+    [Verb::Orchestrate, Verb::Plan, Verb::Run]
+        .into_iter()
+        .find_map(|verb| {
+            let rest = text.strip_prefix(verb.command())?;
+            (rest.is_empty() || rest.starts_with(char::is_whitespace)).then(|| (verb, rest.trim_start()))
+        })
+        .unwrap_or((Verb::Orchestrate, text))
+}
+
 /// Reads a request: options first, then the task.
 #[must_use]
 pub fn start(verb: Verb, text: &str) -> Command {
@@ -89,6 +102,15 @@ pub fn addressee<'a>(orchestration: &Orchestration, text: &'a str) -> (Slot, &'a
         }
     }
     (Slot::Parent, text)
+}
+
+/// `edit NAME: …`: the name of a child and its new prompt.
+#[must_use]
+pub fn edit(text: &str) -> Option<(&str, &str)> {
+    let rest = strip_prefix_ignoring_case(text.trim(), "edit")?;
+    let (name, prompt) = rest.strip_prefix(char::is_whitespace)?.split_once(':')?;
+    let (name, prompt) = (name.trim(), prompt.trim());
+    (!name.is_empty() && !prompt.is_empty()).then_some((name, prompt))
 }
 
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::run::RunSettings;
+use super::{actor::Actor, run::RunSettings};
 
 /// Prompts longer than this are refused: Oz and people both have limits.
 const LONGEST_PROMPT: usize = 60_000;
@@ -19,6 +19,19 @@ pub struct Proposal {
     pub version: u32,
     pub digest: Digest,
     pub content: Content,
+    /// What differs from an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
+}
+
+/// How a version differs from an earlier one, in lines for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    pub since: u32,
+    /// Who edited it; none when the agent made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
+    pub lines: Vec<String>,
 }
 
 /// What the people decide on.

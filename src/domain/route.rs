@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{actor::Platform, conversation::Conversation, policy::Policy, run::RunSettings};
+use super::{
+    actor::Platform,
+    conversation::Conversation,
+    issue::Issue,
+    policy::{Limits, Policy},
+    run::RunSettings,
+};
 
 /// Who starts the children after the approval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +30,7 @@ pub struct Routes {
     pub policies: BTreeMap<String, Policy>,
     /// What applies where no route says otherwise.
     pub defaults: RunSettings,
+    pub limits: Limits,
 }
 
 /// One `[[route]]`. It matches when all that it names matches.
@@ -31,6 +38,13 @@ pub struct Routes {
 pub struct Route {
     pub slack_channel: Option<String>,
     pub slack_workspace: Option<String>,
+    /// The team's key.
+    pub linear_team: Option<String>,
+    pub linear_label: Option<String>,
+    /// The project's name.
+    pub linear_project: Option<String>,
+    /// A Linear orchestration also gets a board in this Slack channel: `C…`, or `T…/C…`.
+    pub notify_slack_channel: Option<String>,
     pub settings: RunSettings,
     pub max_children: Option<u32>,
     pub launch: Launch,
@@ -38,37 +52,65 @@ pub struct Route {
 }
 
 /// What a request starts with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     pub settings: RunSettings,
     pub max_children: Option<u32>,
     pub launch: Launch,
     pub policy: Policy,
+    pub notify_slack_channel: Option<String>,
 }
 
 impl Routes {
-    /// The terms of a request made in `conversation`: the first route that matches, over the defaults.
+    /// The terms of a request made in `conversation`, about `issue` in Linear: the first route that
+    /// matches, over the defaults.
     #[must_use]
-    pub fn terms(&self, conversation: &Conversation) -> Terms {
-        let Some(route) = self.routes.iter().find(|route| route.matches(conversation)) else {
-            return Terms { settings: self.defaults.clone(), ..Terms::default() };
+    pub fn terms(&self, conversation: &Conversation, issue: Option<&Issue>) -> Terms {
+        let route = self.routes.iter().find(|route| route.matches(conversation, issue));
+        let policy = route.and_then(|route| self.policies.get(route.policy.as_ref()?)).cloned().unwrap_or_default();
+        let policy = Policy { limits: self.limits, ..policy };
+        let Some(route) = route else {
+            return Terms { settings: self.defaults.clone(), policy, ..Terms::default() };
         };
-        let policy = route.policy.as_ref().and_then(|name| self.policies.get(name)).cloned().unwrap_or_default();
         Terms {
             settings: route.settings.over(&self.defaults),
-            max_children: route.max_children,
+            max_children: route.max_children.into_iter().chain(policy.max_children).min(),
             launch: route.launch,
             policy,
+            notify_slack_channel: route.notify_slack_channel.clone(),
         }
+    }
+
+    /// Whether putting one of the labels `added` on the issue starts an orchestration on it: the
+    /// route for the issue names that label.
+    #[must_use]
+    pub fn starts(&self, conversation: &Conversation, issue: &Issue, added: &[String]) -> bool {
+        let route = self.routes.iter().find(|route| route.matches(conversation, Some(issue)));
+        let label = route.and_then(|route| route.linear_label.as_ref());
+        label.is_some_and(|label| added.iter().any(|added| same(label, added)))
     }
 }
 
 impl Route {
-    fn matches(&self, conversation: &Conversation) -> bool {
-        let slack = conversation.platform == Platform::Slack;
-        let is = |wanted: &Option<String>, there: &str| wanted.as_ref().is_none_or(|wanted| slack && wanted == there);
-        is(&self.slack_channel, &conversation.place) && is(&self.slack_workspace, &conversation.workspace)
+    fn matches(&self, conversation: &Conversation, issue: Option<&Issue>) -> bool {
+        let slack = (conversation.platform == Platform::Slack).then_some(conversation);
+        let is = |wanted: &Option<String>, there: Option<&str>| {
+            wanted.as_ref().is_none_or(|wanted| there.is_some_and(|there| same(wanted, there)))
+        };
+        is(&self.slack_channel, slack.map(|there| there.place.as_str()))
+            && is(&self.slack_workspace, slack.map(|there| there.workspace.as_str()))
+            && is(&self.linear_team, issue.and_then(|issue| issue.team.as_deref()))
+            && is(&self.linear_project, issue.and_then(|issue| issue.project.as_deref()))
+            && self
+                .linear_label
+                .as_ref()
+                .is_none_or(|wanted| issue.is_some_and(|issue| issue.labels.iter().any(|label| same(wanted, label))))
     }
+}
+
+/// Names in settings are as people write them.
+fn same(wanted: &str, there: &str) -> bool {
+    wanted.trim().eq_ignore_ascii_case(there.trim())
 }
 
 impl RunSettings {

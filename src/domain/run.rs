@@ -202,6 +202,8 @@ pub struct PlanDocument {
 #[serde(rename_all = "snake_case")]
 pub enum CancelAnswer {
     Stopped,
+    /// By an earlier request, or by somebody else.
+    WasStopped,
     WasAtRest,
     /// It runs on a worker of the team's own, or locally: only there can it be stopped.
     OwnInfrastructure,

@@ -141,6 +141,14 @@ impl Oz {
         self.page(&filter, cursor).await.map_err(Trouble::reading)
     }
 
+    /// A page of the runs of this key that were created after `created_after`, whoever started them,
+    /// the oldest first.
+    pub async fn created(&self, created_after: Timestamp, cursor: Option<&str>) -> Result<Page, Failure> {
+        let after = created_after.to_rfc3339();
+        let filter = [("created_after", after.as_str()), ("sort_by", "created_at"), ("sort_order", "asc")];
+        self.page(&filter, cursor).await.map_err(Trouble::reading)
+    }
+
     /// The children of a run. Oz lists the run itself among them; it is left out.
     pub async fn children(&self, parent: &RunId) -> Result<Vec<RunReport>, Failure> {
         let filter = [("ancestor_run_id", parent.as_str()), ("sort_by", "created_at"), ("sort_order", "asc")];
@@ -177,6 +185,8 @@ impl Oz {
             Some(422) => Ok(CancelAnswer::OwnInfrastructure),
             // It is at rest, or the request is bad: its state tells.
             Some(400) => match self.get(run).await {
+                // Mostly by us: the answer to the first request was lost.
+                Ok(report) if report.state == RunState::Cancelled => Ok(CancelAnswer::WasStopped),
                 Ok(report) if report.state.is_at_rest() => Ok(CancelAnswer::WasAtRest),
                 Ok(_) => Err(again(trouble)),
                 Err(Failure::Gone(_)) => Ok(CancelAnswer::Gone),

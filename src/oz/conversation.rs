@@ -20,7 +20,7 @@ const UNMISTAKABLE: usize = 40;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Conversation {
+pub struct Conversation {
     steps: List<Step>,
 }
 

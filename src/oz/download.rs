@@ -36,7 +36,7 @@ pub(super) async fn fetch(exchange: &Exchange, mut url: Url) -> Result<Download,
         if !links::may_fetch(&url, &exchange.base) {
             return Err(Failure::Refused(Problem::new("address_not_allowed")));
         }
-        let sent = exchange.http.get(url).timeout(TIME_LIMIT).send().await;
+        let sent = crate::http::send(exchange.http.get(url).timeout(TIME_LIMIT)).await;
         let response = sent.map_err(|error| Trouble::of_exchange(&error).reading())?;
         if !response.status().is_redirection() {
             return match exchange::success(response).await {

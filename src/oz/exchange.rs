@@ -63,7 +63,9 @@ impl Exchange {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, Trouble> {
-        request.bearer_auth(self.key.expose_secret()).send().await.map_err(|error| Trouble::of_exchange(&error))
+        crate::http::send(request.bearer_auth(self.key.expose_secret()))
+            .await
+            .map_err(|error| Trouble::of_exchange(&error))
     }
 
     fn url(&self, path: &[&str]) -> Url {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Text that is not empty; numbers and flags are taken as they are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Text(pub Option<String>);
+pub struct Text(pub Option<String>);
 
 impl Text {
     pub fn as_deref(&self) -> Option<&str> {
@@ -20,22 +20,22 @@ impl Text {
 
 /// A finite number, also when it is written as text.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Number(pub Option<f64>);
+pub struct Number(pub Option<f64>);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Flag(pub Option<bool>);
+pub struct Flag(pub Option<bool>);
 
 /// The readable elements.
 #[derive(Clone, Debug)]
-pub(super) struct List<T>(pub Vec<T>);
+pub struct List<T>(pub Vec<T>);
 
 /// An object, if it is one that can be read.
 #[derive(Clone, Debug)]
-pub(super) struct Part<T>(pub Option<T>);
+pub struct Part<T>(pub Option<T>);
 
 /// Keys with the values that are text in the sense of [`Text`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Texts(pub BTreeMap<String, String>);
+pub struct Texts(pub BTreeMap<String, String>);
 
 impl<T> Default for List<T> {
     fn default() -> Self {

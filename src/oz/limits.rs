@@ -11,6 +11,9 @@ use crate::pace::Pace;
 /// At most three reads in any second. A third of a second exactly would let a fourth slip in when
 /// one is late on the wire.
 const READ_INTERVAL: Duration = Duration::from_millis(350);
+/// Sweeps are no closer together than this. A read of three requests wants rest before it, and would
+/// never find it between sweeps that come as soon as they may.
+pub const BETWEEN_SWEEPS: Duration = Duration::from_millis(1_400);
 /// Two writes a second.
 const WRITE_INTERVAL: Duration = Duration::from_millis(500);
 /// An approval starts several children at once.
@@ -89,7 +92,9 @@ mod tests {
         let read = Call::Sweep.pace();
         assert_eq!((read.key.as_str(), read.burst), ("oz:read", 1));
         assert!(read.interval * 3 > Duration::from_secs(1), "a fourth read falls into the next second");
-        assert_eq!((read.requests, Call::ReadWithPlan.pace().requests), (1, 3));
+        let largest = Call::ReadWithPlan.pace();
+        assert_eq!((read.requests, largest.requests), (1, 3));
+        assert!(read.after() + largest.before() < BETWEEN_SWEEPS, "there is no room for it between two sweeps");
         let write = Call::Create.pace();
         assert_eq!((write.key.as_str(), write.burst), ("oz:write", 4));
         assert_eq!(write.interval * 2, Duration::from_secs(1));

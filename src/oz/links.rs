@@ -1,6 +1,8 @@
 //! Which addresses from Oz are shown to people, and which are fetched.
 
-use url::{Host, Url};
+use url::Url;
+
+use crate::http::is_loopback;
 
 /// An address that may be shown as a link: http or https, with a host, and without a user name in
 /// front of it that would look like one.
@@ -27,15 +29,6 @@ fn web(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let fits = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
     fits.then_some(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]
@@ -68,6 +61,10 @@ mod tests {
             ("http://localhost:9/x", &here, true),
             ("http://[::1]:9/x", &here, true),
             ("http://127.0.0.1:9/x", &warp, false),
+            ("http://127.0.0.1@storage.example/x", &here, false),
+            ("http://127.0.0.1.storage.example/x", &here, false),
+            ("http://localhost.storage.example/x", &here, false),
+            ("http://169.254.169.254/latest", &here, false),
             ("file:///etc/passwd", &here, false),
         ] {
             assert_eq!(may_fetch(&url(from), base), may, "{from} from {base}");

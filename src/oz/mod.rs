@@ -6,7 +6,7 @@
 //! addresses; `limits` says how fast is polite. The outbox worker and the follower call it.
 
 pub mod client;
-mod conversation;
+pub mod conversation;
 mod download;
 mod exchange;
 mod lenient;
@@ -14,7 +14,7 @@ pub mod limits;
 mod links;
 mod timeline;
 mod trouble;
-mod wire;
+pub mod wire;
 
 #[cfg(test)]
 mod tests;

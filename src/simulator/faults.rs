@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::time::Timestamp;
+use crate::{ids::fraction, time::Timestamp};
 
 /// What happens to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Fault {
 /// Which requests a fault meets.
 #[derive(Clone, Debug)]
 struct Rule {
-    /// `slack` or `oz`.
+    /// `slack`, `linear` or `oz`.
     platform: &'static str,
     /// A part of `METHOD /path`, such as `chat.postMessage` or `POST /agent/runs`.
     pattern: String,
@@ -67,9 +67,37 @@ pub struct Faults {
     seen: Arc<watch::Sender<usize>>,
 }
 
+/// Many requests of a platform meet one of several faults.
+#[derive(Clone, Debug)]
+struct Storm {
+    platform: &'static str,
+    seed: u64,
+    /// From 0 to 1.
+    chance: f64,
+    faults: Vec<Fault>,
+    /// Requests so far.
+    seen: u64,
+}
+
+impl Storm {
+    /// What the next request meets: chance that comes out the same for the same seed.
+    fn next(&mut self) -> Option<Fault> {
+        self.seen += 1;
+        let thrown = fraction(&["strikes", self.platform, &self.seed.to_string(), &self.seen.to_string()]);
+        if thrown >= self.chance || self.faults.is_empty() {
+            return None;
+        }
+        let faults = u64::try_from(self.faults.len()).unwrap_or(1);
+        let which = self.seed.wrapping_mul(31).wrapping_add(self.seen) % faults;
+        usize::try_from(which).ok().and_then(|which| self.faults.get(which).cloned())
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     rules: Vec<Rule>,
+    storms: Vec<Storm>,
+    struck: usize,
     calls: Vec<Call>,
 }
 
@@ -82,6 +110,18 @@ impl Faults {
     /// As [`Faults::add`], letting the first `skip` of them through.
     pub fn after(&self, platform: &'static str, pattern: &str, fault: Fault, skip: usize, times: usize) {
         self.lock().rules.push(Rule { platform, pattern: pattern.to_owned(), fault, skip, times });
+    }
+
+    /// From now on requests of `platform` meet one of `faults` with that `chance` (0 to 1), on top of
+    /// what else was asked for. The same `seed` is the same storm.
+    pub fn storm(&self, platform: &'static str, seed: u64, chance: f64, faults: &[Fault]) {
+        let faults = faults.to_vec();
+        self.lock().storms.push(Storm { platform, seed, chance, faults, seen: 0 });
+    }
+
+    /// Every request of `platform` meets `fault`, until [`Faults::clear`].
+    pub fn outage(&self, platform: &'static str, fault: Fault) {
+        self.add(platform, "", fault, usize::MAX);
     }
 
     /// Called by a simulated platform for each request, before it is handled.
@@ -100,6 +140,9 @@ impl Faults {
                     Some(rule.fault.clone())
                 }
             });
+        let found = found
+            .or_else(|| inner.storms.iter_mut().filter(|storm| storm.platform == call.platform).find_map(Storm::next));
+        inner.struck += usize::from(found.is_some());
         inner.calls.push(call);
         drop(inner);
         self.seen.send_modify(|seen| *seen += 1);
@@ -111,13 +154,21 @@ impl Faults {
         self.lock().calls.clone()
     }
 
+    /// How many of them met a fault.
+    pub fn struck(&self) -> usize {
+        self.lock().struck
+    }
+
     /// How many requests there have been; changes wake whoever waits on it.
     pub fn seen(&self) -> watch::Receiver<usize> {
         self.seen.subscribe()
     }
 
+    /// From now on nothing goes wrong.
     pub fn clear(&self) {
-        self.lock().rules.clear();
+        let mut inner = self.lock();
+        inner.rules.clear();
+        inner.storms.clear();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {

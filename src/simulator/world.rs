@@ -1,18 +1,20 @@
-//! One world: a simulated Slack and a simulated Oz that know each other's addresses.
+//! One world: a simulated Slack, Linear and Oz that know each other's addresses.
 
 use axum::Router;
 
-use super::{faults::Faults, oz::Oz, playground, slack::Slack};
+use super::{faults::Faults, linear::Linear, oz::Oz, playground, slack::Slack};
 use crate::time::Clock;
 
 /// Where the simulated platforms are mounted.
 const SLACK: &str = "/simulator/slack";
+const LINEAR: &str = "/simulator/linear";
 const OZ: &str = "/simulator/oz";
 
 /// Cheap to clone; all clones are one world.
 #[derive(Clone, Debug)]
 pub struct World {
     pub slack: Slack,
+    pub linear: Linear,
     pub oz: Oz,
     pub faults: Faults,
 }
@@ -20,22 +22,46 @@ pub struct World {
 impl World {
     pub fn new(clock: &Clock) -> Self {
         let faults = Faults::default();
-        Self { slack: Slack::new(clock.clone(), faults.clone()), oz: Oz::new(clock.clone(), faults.clone()), faults }
+        Self {
+            slack: Slack::new(clock.clone(), faults.clone()),
+            linear: Linear::new(clock.clone(), faults.clone()),
+            oz: Oz::new(clock.clone(), faults.clone()),
+            faults,
+        }
     }
 
-    /// Both platforms and the playground, to be served at `address`: `http://127.0.0.1:7300`.
+    /// All platforms and the playground, to be served at `address`: `http://127.0.0.1:7300`.
     /// Webhooks go to `baton`.
     pub fn router(&self, address: &str, baton: &str) -> Router {
         self.slack.set_base_url(&format!("{address}{SLACK}"));
         self.slack.set_target(baton);
+        self.linear.set_base_url(&format!("{address}{LINEAR}"));
+        self.linear.set_target(baton);
         self.oz.set_base_url(format!("{address}{OZ}"));
-        Router::new().nest(SLACK, self.slack.router()).nest(OZ, self.oz.router()).merge(playground::router())
+        Router::new()
+            .nest(SLACK, self.slack.router())
+            .nest(LINEAR, self.linear.router())
+            .nest(OZ, self.oz.router())
+            .merge(playground::router())
+    }
+
+    /// Sends what is due to be sent again.
+    pub async fn tick(&self) {
+        self.slack.tick().await;
+        self.slack.other().tick().await;
+        self.linear.tick().await;
     }
 
     /// What `SLACK_API_URL` would be.
     #[must_use]
     pub fn slack_api(address: &str) -> String {
         format!("{address}{SLACK}/api/")
+    }
+
+    /// What `LINEAR_API_URL` would be.
+    #[must_use]
+    pub fn linear_api(address: &str) -> String {
+        format!("{address}{LINEAR}")
     }
 
     /// What `OZ_API_BASE_URL` would be.

@@ -11,20 +11,17 @@ use std::{
     time::Duration,
 };
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use slack_morphism::{
-    SlackApiToken, SlackApiTokenValue, SlackClient, SlackMessageContent, SlackMessageMetadata, SlackTriggerId, SlackTs,
-    SlackUserId,
+    SlackApiToken, SlackClient, SlackMessageContent, SlackMessageMetadata, SlackTriggerId, SlackTs, SlackUserId,
     api::{
         SlackApiChatPostEphemeralRequest, SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest,
-        SlackApiFilesComplete, SlackApiFilesCompleteUploadExternalRequest, SlackApiFilesGetUploadUrlExternalRequest,
-        SlackApiFilesUploadViaUrlRequest, SlackApiReactionsAddRequest, SlackApiViewsOpenRequest,
+        SlackApiFilesComplete, SlackApiFilesCompleteUploadExternalRequest, SlackApiReactionsAddRequest,
+        SlackApiViewsOpenRequest,
     },
     blocks::SlackView,
 };
-use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{
@@ -33,6 +30,7 @@ use super::{
     failure::{Effect, failure},
     inbound::Identity,
     render::Rendered,
+    token::{Keeper, Tokens},
 };
 use crate::{
     domain::{
@@ -52,15 +50,17 @@ const MOST_PAGES: usize = 10;
 const MOST_NAMES: usize = 10_000;
 const NAME_LASTS: Duration = Duration::from_hours(24);
 
-/// Slack, for one workspace. Cheap to clone.
+/// By workspace and person.
+type Names = HashMap<(String, String), (String, Timestamp)>;
+
+/// Slack: one workspace, or one of those that have installed us. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Slack {
     api: SlackClient<Connector>,
-    bot_token: SecretString,
+    keeper: Keeper,
     clock: Clock,
-    us: Arc<OnceCell<Identity>>,
     /// Of people, with when they were learned.
-    names: Arc<Mutex<HashMap<String, (String, Timestamp)>>>,
+    names: Arc<Mutex<Names>>,
 }
 
 /// What a token is good for.
@@ -87,9 +87,14 @@ impl Slack {
     ///
     /// # Errors
     /// When the system's certificates cannot be read.
-    pub fn new(api_url: Url, bot_token: SecretString, clock: Clock) -> reqwest::Result<Self> {
+    pub fn new(api_url: Url, tokens: Tokens, clock: Clock) -> reqwest::Result<Self> {
         let api = SlackClient::new(Connector::new(api_url)?);
-        Ok(Self { api, bot_token, clock, us: Arc::default(), names: Arc::default() })
+        Ok(Self { api, keeper: Keeper::new(tokens), clock, names: Arc::default() })
+    }
+
+    /// What is asked from now on is asked in the workspace.
+    pub(super) fn in_workspace(&self, workspace: &str) -> Self {
+        Self { keeper: self.keeper.of(workspace), ..self.clone() }
     }
 
     /// <https://docs.slack.dev/reference/methods/auth.test>
@@ -104,7 +109,7 @@ impl Slack {
             bot_id: Option<String>,
             app_id: Option<String>,
         }
-        let token = self.token();
+        let token = self.keeper.token(None).await?;
         let call = self.api.http_api.connector.call_with_headers("auth.test", &token);
         let (headers, answer): (_, Answer) = call.await.map_err(|error| failure(error, Effect::Read))?;
         let (team, enterprise) = (answer.team_id, answer.enterprise_id);
@@ -120,9 +125,9 @@ impl Slack {
         Ok(Installation { identity, scopes })
     }
 
-    /// Who we are, asked for once.
-    pub async fn identity(&self) -> Result<&Identity, Failure> {
-        self.us.get_or_try_init(|| async { Ok(self.auth_test().await?.identity) }).await
+    /// Who we are: as the installation has it, or asked for once.
+    pub async fn identity(&self) -> Result<Identity, Failure> {
+        self.keeper.identity(async { Ok(self.auth_test().await?.identity) }).await
     }
 
     /// <https://docs.slack.dev/reference/methods/chat.postMessage>; returns the message's `ts`.
@@ -204,16 +209,19 @@ impl Slack {
     /// Shares a file in three steps (<https://docs.slack.dev/messaging/working-with-files>). Only the
     /// last can be seen by anybody, so only its loss is ambiguous.
     pub(super) async fn upload(&self, to: Destination<'_>, file: &File) -> Result<(), Failure> {
+        #[derive(Deserialize)]
+        struct Place {
+            upload_url: String,
+            file_id: String,
+        }
         // Slack takes no empty files.
         let bytes = if file.bytes.is_empty() { b"\n".to_vec() } else { file.bytes.clone() };
-        let token = self.token();
-        let session = self.api.open_session(&token);
-        let place = SlackApiFilesGetUploadUrlExternalRequest::new(file.name.clone(), bytes.len());
-        let place = session.get_upload_url_external(&place).await.map_err(|error| failure(error, Effect::Read))?;
-        let url = self.trusted(place.upload_url.0.as_str())?;
-        let bytes = SlackApiFilesUploadViaUrlRequest::new(url.into(), bytes, file.mime_type.clone());
-        session.files_upload_via_url(&bytes).await.map_err(|error| failure(error, Effect::Read))?;
-        let shared = SlackApiFilesComplete::new(place.file_id).with_title(file.title.clone());
+        let asked = [("filename", Some(file.name.clone())), ("length", Some(bytes.len().to_string()))];
+        let place: Place = self.read("files.getUploadURLExternal", &asked).await?;
+        let url = self.trusted(&place.upload_url)?;
+        let put = self.api.http_api.connector.put(url, &file.mime_type, bytes).await;
+        put.map_err(|error| failure(error, Effect::Read))?;
+        let shared = SlackApiFilesComplete::new(place.file_id.into()).with_title(file.title.clone());
         let request = SlackApiFilesCompleteUploadExternalRequest::new(vec![shared])
             .with_channel_id(to.channel.into())
             .opt_thread_ts(to.thread.map(SlackTs::from));
@@ -257,7 +265,8 @@ impl Slack {
     /// write a mention of them when it cannot be had.
     pub(super) async fn name_of(&self, user: &str) -> String {
         let now = self.clock.now();
-        let known = self.lock_names().get(user).filter(|(_, learned)| now.since(*learned) < NAME_LASTS).cloned();
+        let key = (self.keeper.workspace().unwrap_or_default().to_owned(), user.to_owned());
+        let known = self.lock_names().get(&key).filter(|(_, learned)| now.since(*learned) < NAME_LASTS).cloned();
         if let Some((name, _)) = known {
             return name;
         }
@@ -272,16 +281,12 @@ impl Slack {
         if names.len() >= MOST_NAMES {
             names.clear();
         }
-        names.insert(user.to_owned(), (name.clone(), now));
+        names.insert(key, (name.clone(), now));
         name
     }
 
-    fn lock_names(&self) -> std::sync::MutexGuard<'_, HashMap<String, (String, Timestamp)>> {
+    fn lock_names(&self) -> std::sync::MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn token(&self) -> SlackApiToken {
-        SlackApiToken::new(SlackApiTokenValue(self.bot_token.expose_secret().to_owned()))
     }
 
     fn trusted(&self, url: &str) -> Result<Url, Failure> {
@@ -294,20 +299,34 @@ impl Slack {
         method: &str,
         request: &(impl Serialize + Send + Sync),
     ) -> Result<A, Failure> {
-        let token = self.token();
-        let answer = self.api.open_session(&token).http_session_api.http_post(method, request, None).await;
-        answer.map_err(|error| failure(error, Effect::Write)).inspect_err(|failure| note(method, failure))
+        let send = async |token: SlackApiToken| {
+            let answer = self.api.open_session(&token).http_session_api.http_post(method, request, None).await;
+            answer.map_err(|error| failure(error, Effect::Write))
+        };
+        let token = self.keeper.token(None).await?;
+        let answer = match send(token.clone()).await {
+            Err(failure) => send(self.keeper.another(&token, failure).await?).await,
+            answered => answered,
+        };
+        answer.inspect_err(|failure| note(method, failure))
     }
 
-    async fn read<A: DeserializeOwned + Send>(
+    pub(super) async fn read<A: DeserializeOwned + Send>(
         &self,
         method: &str,
         parameters: &[(&'static str, Option<String>)],
     ) -> Result<A, Failure> {
-        let token = self.token();
         let parameters = parameters.to_vec();
-        let answer = self.api.open_session(&token).http_session_api.http_get(method, &parameters, None).await;
-        answer.map_err(|error| failure(error, Effect::Read)).inspect_err(|failure| note(method, failure))
+        let send = async |token: SlackApiToken| {
+            let answer = self.api.open_session(&token).http_session_api.http_get(method, &parameters, None).await;
+            answer.map_err(|error| failure(error, Effect::Read))
+        };
+        let token = self.keeper.token(None).await?;
+        let answer = match send(token.clone()).await {
+            Err(failure) => send(self.keeper.another(&token, failure).await?).await,
+            answered => answered,
+        };
+        answer.inspect_err(|failure| note(method, failure))
     }
 }
 
@@ -412,7 +431,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_never_sent_had_no_effect() {
         let nobody = Url::parse("http://127.0.0.1:1/api/").expect("an address");
-        let slack = Slack::new(nobody, "xoxb-test".into(), Clock::system()).expect("a client");
+        let slack = Slack::new(nobody, Tokens::Fixed("xoxb-test".into()), Clock::system()).expect("a client");
         let unreachable = Failure::Transient { after: None, problem: Problem::new("unreachable") };
         assert_eq!(slack.post(HERE, &hello(), "d1").await, Err(unreachable));
     }

@@ -18,7 +18,9 @@ use slack_morphism::{
     },
     multipart_form::FileMultipartData,
 };
-use url::{Host, Url};
+use url::Url;
+
+use crate::http::is_loopback;
 
 /// An answer is read up to this many bytes; the largest pages of messages stay well below.
 const LONGEST_ANSWER: usize = 16 << 20;
@@ -43,10 +45,12 @@ impl Connector {
     }
 
     /// Whether an address that Slack handed out may be used: its host is Slack's or that of the API,
-    /// over https, or over plain http on loopback.
+    /// over https, or over plain http on loopback. Slack puts no user's name before it.
     #[must_use]
     pub fn trusts(&self, url: &Url) -> bool {
-        let Some(host) = url.host_str() else { return false };
+        let Some(host) = url.host_str().filter(|_| url.username().is_empty() && url.password().is_none()) else {
+            return false;
+        };
         let is_slacks = ["slack.com", "slack-gov.com"]
             .iter()
             .any(|domain| host.strip_suffix(domain).is_some_and(|below| below.is_empty() || below.ends_with('.')));
@@ -72,8 +76,13 @@ impl Connector {
         self.send(self.http.post(url).json(body)).await.map(|_| ())
     }
 
+    /// Puts bytes to an address that is secret in itself: it gets no token, and answers in plain text.
+    pub async fn put(&self, url: Url, content_type: &str, bytes: Vec<u8>) -> ClientResult<()> {
+        self.send(self.http.post(url).header(header::CONTENT_TYPE, content_type).body(bytes)).await.map(|_| ())
+    }
+
     async fn send(&self, request: RequestBuilder) -> ClientResult<Answer> {
-        let mut response = request.send().await.map_err(lost)?;
+        let mut response = crate::http::send(request).await.map_err(lost)?;
         let status = response.status();
         let retry_after = crate::http::retry_after(response.headers());
         if status == StatusCode::TOO_MANY_REQUESTS {
@@ -138,15 +147,6 @@ fn rate_limited(retry_after: Option<Duration>) -> SlackClientError {
     SlackClientError::RateLimitError(SlackRateLimitError::new().opt_retry_after(retry_after))
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 impl SlackClientHttpConnector for Connector {
     fn create_method_uri_path(&self, method: &str) -> ClientResult<Url> {
         Ok(self.base.join(method)?)
@@ -208,29 +208,27 @@ impl SlackClientHttpConnector for Connector {
         PT: IntoIterator<Item = (&'p str, Option<TS>)> + Clone,
         TS: AsRef<str> + 'p + Send,
     {
-        let message = "files are uploaded to the address that files.getUploadURLExternal gives".to_owned();
-        let refused = SlackClientError::SystemError(SlackClientSystemError::new().with_message(message));
-        std::future::ready(Err(refused)).boxed()
+        std::future::ready(Err(not_this_way())).boxed()
     }
 
-    /// Bytes go to an address that is secret in itself: it gets no token, and answers in plain text.
+    /// [`Connector::put`] does it.
     fn http_post_uri_binary<'a, 'p, RS>(
         &'a self,
-        uri: Url,
-        content_type: String,
-        data: &'a [u8],
+        _uri: Url,
+        _content_type: String,
+        _data: &'a [u8],
         _context: SlackClientApiCallContext<'a>,
     ) -> BoxFuture<'a, ClientResult<RS>>
     where
         RS: for<'de> Deserialize<'de> + Send + 'a,
     {
-        let request = self.http.post(uri).header(header::CONTENT_TYPE, content_type).body(data.to_vec());
-        async move {
-            self.send(request).await?;
-            serde_json::from_str("{}").map_err(|error| map_serde_error(error, None))
-        }
-        .boxed()
+        std::future::ready(Err(not_this_way())).boxed()
     }
+}
+
+fn not_this_way() -> SlackClientError {
+    let message = "files are put to the address that files.getUploadURLExternal gives".to_owned();
+    SlackClientError::SystemError(SlackClientSystemError::new().with_message(message))
 }
 
 fn signed(request: RequestBuilder, token: Option<&SlackApiToken>) -> RequestBuilder {
@@ -254,11 +252,27 @@ mod tests {
             (&live, "https://slack.com/x", true),
             (&live, "http://hooks.slack.com/x", false),
             (&live, "https://evilslack.com/x", false),
+            (&live, "https://HOOKS.Slack.com/x", true),
             (&live, "https://slack.com.evil.example/x", false),
+            (&live, "https://slack.com@evil.example/x", false),
+            (&live, "https://slack.com:x@evil.example/x", false),
+            (&live, "https://evil.example@slack.com/x", false),
+            (&live, "https://evil.example/slack.com", false),
+            (&live, "https://evil.example?.slack.com", false),
+            (&live, "https://evil.example#.slack.com", false),
+            (&live, "https://evil.example\\.slack.com", false),
+            (&live, "https://slack.com./x", false),
+            (&live, "https://slack\u{ff0e}com.evil.example/x", false),
+            (&live, "https://3.3.3.3/slack.com", false),
+            (&live, "https://[::ffff:127.0.0.1]/x", false),
+            (&live, "https://169.254.169.254/latest", false),
+            (&live, "http://127.0.0.1@slack.com/x", false),
             (&live, "http://127.0.0.1:1/x", false),
             (&local, "http://127.0.0.1:9999/upload", true),
             (&local, "http://localhost:9999/upload", false),
             (&local, "http://10.0.0.1/upload", false),
+            (&local, "http://127.0.0.1@evil.example/upload", false),
+            (&local, "http://127.0.0.1.evil.example/upload", false),
             (&local, "file:///etc/passwd", false),
         ] {
             assert_eq!(connector.trusts(&Url::parse(url).expect("an address")), trusted, "{url}");

@@ -36,6 +36,10 @@ const TOO_LATE: &str = "Slack gave up waiting before the form could open. Please
 impl Slack {
     /// Does what the errand says, once.
     pub async fn carry_out(&self, errand: &Errand) -> Result<Carried, Failure> {
+        self.in_workspace(&errand.conversation.workspace).carry_out_there(errand).await
+    }
+
+    async fn carry_out_there(&self, errand: &Errand) -> Result<Carried, Failure> {
         let here = Destination { channel: &errand.conversation.place, thread: errand.conversation.thread.as_deref() };
         match &errand.talk {
             Talk::Post { message, answer, asker } => self.say(errand, here, message, answer, asker).await,
@@ -66,6 +70,12 @@ impl Slack {
                 let remarks = self.read_thread(here, message).await?;
                 Ok(Carried { message: None, outcome: Some(Outcome::ThreadRead(remarks)) })
             }
+            Talk::LookUp { person, groups } => {
+                let rights = self.rights(&person.id, groups).await?;
+                Ok(Carried { message: None, outcome: Some(Outcome::Rights { person: person.clone(), rights }) })
+            }
+            // Nothing goes stale here, and there is no issue to put anything on.
+            Talk::Attach { .. } | Talk::TakeUp { .. } | Talk::Pulse(_) => Ok(Carried::default()),
             Talk::OpenForm { form, to, answer, choices } => {
                 self.open_form(errand, here, form, choices, to, answer).await?;
                 Ok(Carried::default())
@@ -144,7 +154,8 @@ impl Slack {
         let rendered = render::without_files(message);
         if let Some(url) = &answer.url {
             match self.respond(url, here.and_then(|here| here.thread), &rendered).await {
-                Err(Failure::Gone(_) | Failure::Refused(_)) => {}
+                // It has another host than Slack's methods: that it cannot be reached says nothing of them.
+                Err(Failure::Gone(_) | Failure::Refused(_) | Failure::Transient { .. }) => {}
                 answered => return answered,
             }
         }
@@ -172,7 +183,7 @@ impl Slack {
         if let Some(since) = unsure_since {
             let us = self.identity().await?;
             let said = self.said(to, Some(since - CLOCK_SLACK)).await?;
-            if let Some(found) = said.iter().find(|said| said.delivery() == Some(delivery) && said.is_by(us)) {
+            if let Some(found) = said.iter().find(|said| said.delivery() == Some(delivery) && said.is_by(&us)) {
                 return Ok(found.ts().to_owned());
             }
         }
@@ -213,7 +224,7 @@ impl Slack {
         }
         let us = self.identity().await?;
         let mut said = self.said(thread, None).await?;
-        said.retain(|said| before(said, message) && !said.is_by(us));
+        said.retain(|said| before(said, message) && !said.is_by(&us));
         if said.len() > MOST_REMARKS {
             said.drain(1..=said.len() - MOST_REMARKS);
         }
@@ -420,19 +431,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_private_answer_takes_the_first_way_that_works() {
-        let fake = Fake::start(|asked, _| match asked.what.as_str() {
-            "lapsed" => Reply::Text(404, "expired_url"),
-            "chat.postEphemeral" => Reply::refused("user_not_in_channel"),
-            "conversations.open" => Reply::ok(json!({"channel": {"id": "D1"}})),
-            _ => Reply::ok(json!({"ts": "7.0"})),
-        })
-        .await;
-        let answer = AnswerPath { url: Some(format!("{}/respond/lapsed", fake.base)), ..AnswerPath::default() };
-        let talk = Talk::Private { to: Actor::slack("T1", "U1"), message: Message::line("no"), answer };
-        fake.slack.carry_out(&errand(Some("1.0"), talk)).await.expect("carried");
-        assert_eq!(fake.whats(), ["lapsed", "chat.postEphemeral", "conversations.open", "chat.postMessage"]);
-        let asked = fake.asked();
-        assert_eq!((&asked[2].body["users"], &asked[3].body["channel"]), (&json!("U1"), &json!("D1")));
+        for path in ["lapsed", "busy"] {
+            let fake = Fake::start(|asked, _| match asked.what.as_str() {
+                "lapsed" => Reply::Text(404, "expired_url"),
+                "busy" => Reply::Text(429, "too many"),
+                "chat.postEphemeral" => Reply::refused("user_not_in_channel"),
+                "conversations.open" => Reply::ok(json!({"channel": {"id": "D1"}})),
+                _ => Reply::ok(json!({"ts": "7.0"})),
+            })
+            .await;
+            let answer = AnswerPath { url: Some(format!("{}/respond/{path}", fake.base)), ..AnswerPath::default() };
+            let talk = Talk::Private { to: Actor::slack("T1", "U1"), message: Message::line("no"), answer };
+            fake.slack.carry_out(&errand(Some("1.0"), talk)).await.expect("carried");
+            assert_eq!(fake.whats(), [path, "chat.postEphemeral", "conversations.open", "chat.postMessage"]);
+            let asked = fake.asked();
+            assert_eq!((&asked[2].body["users"], &asked[3].body["channel"]), (&json!("U1"), &json!("D1")));
+        }
     }
 
     #[tokio::test]

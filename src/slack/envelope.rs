@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-use crate::domain::message::Press;
+use crate::{domain::message::Press, door::known_by};
 
 /// Which address a request came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,25 +65,31 @@ pub fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
 }
 
-/// The workspaces and organizations through whose installation a request reached us. With Slack
-/// Connect an event's own `team_id` may be a stranger's, so an authorization counts before it.
+/// The workspaces and organizations through whose installation a request reached us, the likeliest
+/// first. With Slack Connect an event's own `team_id` may be a stranger's, and so may that of who fills in
+/// a form: an authorization, and the installation that a view belongs to, count before them.
 #[must_use]
 pub fn installations(payload: &Value) -> Vec<&str> {
     let pick = |pointers: &[&str]| pointers.iter().filter_map(|pointer| text_at(payload, pointer)).collect::<Vec<_>>();
+    let is_org_wide = |pointer: &str| payload.pointer(pointer).is_some_and(|flag| flag == true || flag == "true");
     let authorized = pick(&["/authorizations/0/team_id", "/authorizations/0/enterprise_id"]);
-    if authorized.is_empty() {
-        pick(&[
-            "/team_id",
-            "/team/id",
-            "/context_team_id",
-            "/enterprise_id",
-            "/enterprise/id",
-            "/context_enterprise_id",
-            "/user/team_id",
-        ])
-    } else {
-        authorized
+    if !authorized.is_empty() {
+        let org_first = is_org_wide("/authorizations/0/is_enterprise_install");
+        return if org_first { authorized.into_iter().rev().collect() } else { authorized };
     }
+    let view = pick(&["/view/app_installed_team_id"]);
+    if !view.is_empty() {
+        return view;
+    }
+    let team = ["/team_id", "/team/id", "/context_team_id"];
+    let organization = ["/enterprise_id", "/enterprise/id", "/context_enterprise_id"];
+    let mut named = if is_org_wide("/is_enterprise_install") {
+        pick(&[organization, team].concat())
+    } else {
+        pick(&[team, organization].concat())
+    };
+    named.extend(text_at(payload, "/user/team_id"));
+    named
 }
 
 /// Why nobody needs to see this request, as far as that can be said without knowing who we are.
@@ -101,7 +107,7 @@ pub fn irrelevance(kind: Kind, payload: &Value) -> Option<&'static str> {
 /// their id, clicks by their trigger, and what has neither by its signed body and timestamp.
 #[must_use]
 pub fn dedupe(kind: Kind, payload: &Value, timestamp: &str, body: &str) -> String {
-    match kind {
+    let known = match kind {
         Kind::Events => match text_at(payload, "/event_id") {
             Some(id) => format!("event:{id}"),
             // Slack's retries carry the same body and a new timestamp.
@@ -112,7 +118,8 @@ pub fn dedupe(kind: Kind, payload: &Value, timestamp: &str, body: &str) -> Strin
             None => format!("signed:{}", sha256(&[timestamp, body])),
         },
         Kind::Commands => format!("signed:{}", sha256(&[timestamp, body])),
-    }
+    };
+    known_by(known)
 }
 
 /// Requests about one channel are decided in the order of their arrival; a form without a channel
@@ -123,10 +130,11 @@ pub fn lane(payload: &Value) -> String {
     let place = ["/channel_id", "/channel/id", "/container/channel_id", "/event/channel", "/user/id"]
         .iter()
         .find_map(|pointer| text_at(payload, pointer));
-    match place {
+    let lane = match place {
         Some(place) => format!("slack:{workspace}:{place}"),
         None => format!("slack:{workspace}"),
-    }
+    };
+    known_by(lane)
 }
 
 /// What a `block_actions` payload's button does: the first of ours among its actions.
@@ -257,11 +265,32 @@ mod tests {
     }
 
     #[test]
+    fn names_of_any_length_can_be_kept() {
+        let long = "x".repeat(5_000);
+        let payload = json!({"event_id": long, "trigger_id": long, "team_id": long, "channel_id": long});
+        for kind in Kind::ALL {
+            assert!(dedupe(kind, &payload, "1", "a").len() <= 200);
+        }
+        assert_eq!(lane(&payload).len(), 64);
+        assert_ne!(lane(&payload), lane(&json!({"team_id": long, "channel_id": "C1"})));
+    }
+
+    #[test]
     fn the_authorization_says_whose_installation_it_is() {
         let foreign = json!({"team_id": "TSTRANGER", "authorizations": [{"team_id": "T1", "enterprise_id": null}]});
         assert_eq!(installations(&foreign), ["T1"]);
         let org = json!({"team_id": "T1", "authorizations": [{"team_id": null, "enterprise_id": "E1"}]});
         assert_eq!(installations(&org), ["E1"]);
+        // Of a workspace in an organization, and of the whole organization.
+        for (is_org_wide, first) in [(false, ["T1", "E1"]), (true, ["E1", "T1"])] {
+            let authorization = json!({"team_id": "T1", "enterprise_id": "E1", "is_enterprise_install": is_org_wide});
+            assert_eq!(installations(&json!({"team_id": "T2", "authorizations": [authorization]})), first);
+        }
+        let command = json!({"team_id": "T1", "enterprise_id": "E1", "is_enterprise_install": "true"});
+        assert_eq!(installations(&command), ["E1", "T1"]);
+        let form = json!({"type": "view_submission", "team": {"id": "TSTRANGER"}, "user": {"team_id": "TSTRANGER"},
+            "view": {"app_installed_team_id": "T1", "team_id": "TSTRANGER"}});
+        assert_eq!(installations(&form), ["T1"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use axum::{
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
-use super::client::Slack;
+use super::{client::Slack, token::Tokens};
 use crate::time::{Clock, Timestamp};
 
 pub(super) struct Fake {
@@ -26,6 +26,8 @@ pub(super) struct Asked {
     pub what: String,
     pub body: Value,
     pub authorized: bool,
+    /// The token.
+    pub bearer: String,
     query: String,
 }
 
@@ -39,6 +41,10 @@ pub(super) enum Reply {
 
 impl Fake {
     pub async fn start(answer: impl Fn(&Asked, &str) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_with(Tokens::Fixed("xoxb-test".into()), answer).await
+    }
+
+    pub async fn start_with(tokens: Tokens, answer: impl Fn(&Asked, &str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -48,6 +54,7 @@ impl Fake {
                 what: uri.path().rsplit('/').next().unwrap_or_default().to_owned(),
                 body: serde_json::from_slice(&body).unwrap_or_default(),
                 authorized: headers.contains_key(header::AUTHORIZATION),
+                bearer: bearer(&headers),
                 query: uri.query().unwrap_or_default().to_owned(),
             };
             let reply = answer(&asked, &address);
@@ -56,7 +63,7 @@ impl Fake {
         };
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
         let api = Url::parse(&format!("{base}/api")).expect("an address");
-        let slack = Slack::new(api, "xoxb-test".into(), Clock::manual(Timestamp::from_secs(1_000))).expect("a client");
+        let slack = Slack::new(api, tokens, Clock::manual(Timestamp::from_secs(1_000))).expect("a client");
         Self { slack, base, asked }
     }
 
@@ -67,6 +74,11 @@ impl Fake {
     pub fn whats(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.what).collect()
     }
+}
+
+fn bearer(headers: &HeaderMap) -> String {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().to_owned()
 }
 
 impl Asked {

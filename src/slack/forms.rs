@@ -13,6 +13,7 @@ use slack_morphism::prelude::{
 };
 
 use super::{
+    editing,
     envelope::text_at,
     mrkdwn::{cut_plain, plain_line},
 };
@@ -26,6 +27,7 @@ use crate::domain::{
 const START: &str = "baton.start";
 const REQUEST_CHANGES: &str = "baton.request_changes";
 const REJECT: &str = "baton.reject";
+const EDIT: &str = "baton.edit";
 
 /// What one select may offer, and how long an option's text and value may be.
 const MOST_OPTIONS: usize = 100;
@@ -34,11 +36,11 @@ const LONGEST_VALUE: usize = 150;
 /// What one text input holds.
 const LONGEST_INPUT: u64 = 3_000;
 
-const HARNESSES: [(&str, &str); 4] =
+pub(super) const HARNESSES: [(&str, &str); 4] =
     [("oz", "Oz"), ("claude", "Claude Code"), ("codex", "Codex"), ("gemini", "Gemini")];
 
 /// What a view carries for us, unseen.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Carried {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<String>,
@@ -46,13 +48,16 @@ struct Carried {
     verb: Option<Verb>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     about: Option<String>,
+    /// Of the form for editing: the page, the children on it, whether the settings are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    page: Option<(u32, Vec<u32>, bool)>,
 }
 
 #[must_use]
 pub fn view(form: &Form, choices: &Choices) -> SlackView {
     match form {
         Form::Start { place, verb } => {
-            let carried = Carried { place: Some(place.clone()), verb: Some(*verb), about: None };
+            let carried = Carried { place: Some(place.clone()), verb: Some(*verb), ..Carried::default() };
             modal(START, start_title(*verb), "Start", &carried, start_inputs(choices))
         }
         Form::RequestChanges { about } => {
@@ -62,6 +67,13 @@ pub fn view(form: &Form, choices: &Choices) -> SlackView {
         Form::Reject { about } => {
             let field = input("reason", "Why? (optional)", long_text()).with_optional(true);
             modal(REJECT, "Reject", "Reject", &carried(about), vec![field.into()])
+        }
+        Form::Edit { about, page } => {
+            let children = page.children.iter().map(|(number, _)| *number).collect();
+            let page_carried = Some((page.number, children, page.settings.is_some()));
+            let carried = Carried { page: page_carried, ..carried(about) };
+            let send = if page.number < page.of { "Next page" } else { "Propose" };
+            modal(EDIT, "Edit the proposal", send, &carried, editing::blocks(page, choices))
         }
     }
 }
@@ -92,6 +104,10 @@ pub fn read(view: &Value) -> Result<Filled, &'static str> {
             Ok(Filled::RequestChanges { about: about()?, text: text("text").ok_or("a form without words")? })
         }
         Some(REJECT) => Ok(Filled::Reject { about: about()?, reason: text("reason") }),
+        Some(EDIT) => {
+            let (number, children, settings) = carried.page.clone().ok_or("a form without a page")?;
+            Ok(Filled::Edit { about: about()?, page: Box::new(editing::read(view, number, &children, settings)) })
+        }
         _ => Err("a form that is not ours"),
     }
 }
@@ -113,18 +129,18 @@ fn start_inputs(choices: &Choices) -> Vec<SlackBlock> {
     let optional = |field, label, element| SlackBlock::from(input(field, label, element).with_optional(true));
     vec![
         input("task", "What should be done?", long_text()).into(),
-        optional("environment", "Environment", pick("environment", &choices.environments)),
-        optional("model", "Model", pick("model", &choices.models)),
-        optional("harness", "Harness", pick("harness", &harnesses)),
+        optional("environment", "Environment", pick("environment", &choices.environments, None)),
+        optional("model", "Model", pick("model", &choices.models, None)),
+        optional("harness", "Harness", pick("harness", &harnesses, None)),
         optional("host", "Host (warp, or the id of your own worker)", short_text("host")),
         optional("parallelism", "How many children run at once", parallelism.into()),
-        optional("skill", "Skill", pick("skill", &choices.skills)),
+        optional("skill", "Skill", pick("skill", &choices.skills, None)),
         optional("auth_secret", "Name of the secret that the harness signs in with", short_text("auth_secret")),
     ]
 }
 
 fn carried(about: &str) -> Carried {
-    Carried { place: None, verb: None, about: Some(about.to_owned()) }
+    Carried { about: Some(about.to_owned()), ..Carried::default() }
 }
 
 fn modal(callback: &str, title: &str, submit: &str, carried: &Carried, blocks: Vec<SlackBlock>) -> SlackView {
@@ -137,7 +153,7 @@ fn modal(callback: &str, title: &str, submit: &str, carried: &Carried, blocks: V
     )
 }
 
-fn input(field: &str, label: &str, element: SlackInputBlockElement) -> SlackInputBlock {
+pub(super) fn input(field: &str, label: &str, element: SlackInputBlockElement) -> SlackInputBlock {
     SlackInputBlock::new(label.into(), element).with_block_id(SlackBlockId(field.to_owned()))
 }
 
@@ -149,15 +165,20 @@ fn short_text(field: &str) -> SlackInputBlockElement {
     text_input(field).into()
 }
 
-fn text_input(field: &str) -> SlackBlockPlainTextInputElement {
+pub(super) fn text_input(field: &str) -> SlackBlockPlainTextInputElement {
     SlackBlockPlainTextInputElement::new().with_action_id(SlackActionId(field.to_owned()))
 }
 
-/// A select of these choices; a text input when there is nothing to select.
-fn pick(field: &str, choices: &[(String, String)]) -> SlackInputBlockElement {
+/// A select of these choices, and of `current` where it is none of them; a text input when there is
+/// nothing to select.
+pub(super) fn pick(field: &str, choices: &[(String, String)], current: Option<&str>) -> SlackInputBlockElement {
     let mut seen = std::collections::HashSet::new();
-    let options: Vec<SlackBlockChoiceItem<SlackBlockPlainTextOnly>> = choices
+    let missing =
+        current.filter(|current| !choices.iter().any(|(id, _)| id == current)).filter(|_| !choices.is_empty());
+    let missing = missing.map(|current| (current.to_owned(), current.to_owned()));
+    let options: Vec<SlackBlockChoiceItem<SlackBlockPlainTextOnly>> = missing
         .iter()
+        .chain(choices)
         .filter(|(id, _)| !id.is_empty() && id.chars().count() <= LONGEST_VALUE && seen.insert(id.as_str()))
         .take(MOST_OPTIONS)
         .map(|(id, name)| {
@@ -166,13 +187,18 @@ fn pick(field: &str, choices: &[(String, String)]) -> SlackInputBlockElement {
         })
         .collect();
     if options.is_empty() {
-        return short_text(field);
+        return text_input(field).opt_initial_value(current.map(str::to_owned)).into();
     }
-    SlackBlockStaticSelectElement::new().with_action_id(SlackActionId(field.to_owned())).with_options(options).into()
+    let chosen = options.iter().find(|option| Some(option.value.as_str()) == current).cloned();
+    SlackBlockStaticSelectElement::new()
+        .with_action_id(SlackActionId(field.to_owned()))
+        .with_options(options)
+        .opt_initial_option(chosen)
+        .into()
 }
 
 /// What was entered in the block of this name, whatever its element.
-fn entered(view: &Value, field: &str) -> Option<String> {
+pub(super) fn entered(view: &Value, field: &str) -> Option<String> {
     let element = view.pointer("/state/values")?.get(field)?.as_object()?.values().next()?;
     let value =
         element.get("value").filter(|value| !value.is_null()).or_else(|| element.pointer("/selected_option/value"))?;

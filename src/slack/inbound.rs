@@ -12,12 +12,15 @@ use super::{
     forms,
     mrkdwn::{to_plain, without_mention},
 };
-use crate::domain::{
-    actor::{Actor, Platform},
-    command::Verb,
-    conversation::Conversation,
-    input::{Act, AnswerPath, Deed, Event},
-    message::{About, Filled},
+use crate::{
+    domain::{
+        actor::{Actor, Platform},
+        command::Verb,
+        conversation::Conversation,
+        input::{Act, AnswerPath, Deed, Event},
+        message::{About, Filled},
+    },
+    time::Timestamp,
 };
 
 /// Who we are in the workspace, as `auth.test` tells it.
@@ -28,6 +31,14 @@ pub struct Identity {
     pub bot_user: String,
     pub bot_id: String,
     pub app_id: Option<String>,
+}
+
+/// The workspaces through one of whose installations a stored body reached us, the likeliest first.
+#[must_use]
+pub fn installations(kind: &str, body: &str) -> Vec<String> {
+    let payload = Kind::parse(kind).and_then(|kind| envelope::open(kind, body).ok());
+    let named = payload.as_ref().map(envelope::installations).unwrap_or_default();
+    named.into_iter().map(str::to_owned).collect()
 }
 
 /// Reads a body that came to the address `kind` (`commands`, `interactivity` or `events`).
@@ -132,7 +143,7 @@ impl Reader<'_> {
         // A form knows its place only if it was told; the others name their orchestration.
         let place = match &filled {
             Filled::Start { place, .. } => place.as_str(),
-            Filled::RequestChanges { .. } | Filled::Reject { .. } => "",
+            Filled::RequestChanges { .. } | Filled::Reject { .. } | Filled::Edit { .. } => "",
         };
         let conversation = self.conversation(place, None);
         Ok(self.act(self.clicker()?, conversation, Deed::Submitted(filled)))
@@ -249,7 +260,8 @@ impl Reader<'_> {
     }
 
     fn uninstalled(&self) -> Event {
-        Event::Uninstalled { platform: Platform::Slack, workspace: self.us.workspace.clone() }
+        let at = self.payload.pointer("/event_time").and_then(Value::as_i64).map(Timestamp::from_secs);
+        Event::Uninstalled { platform: Platform::Slack, workspace: self.us.workspace.clone(), at }
     }
 
     fn text(&self, pointer: &str) -> Option<&str> {
@@ -460,7 +472,7 @@ mod tests {
     fn org_wide_installs_are_known_by_their_enterprise() {
         let us = Identity { workspace: "E1".into(), ..us() };
         let removed = json!({"type": "event_callback", "enterprise_id": "E1", "event": {"type": "app_uninstalled"}});
-        let uninstalled = Event::Uninstalled { platform: Platform::Slack, workspace: "E1".into() };
+        let uninstalled = Event::Uninstalled { platform: Platform::Slack, workspace: "E1".into(), at: None };
         assert_eq!(read("events", &removed.to_string(), &us), uninstalled);
         assert_eq!(read("events", &removed.to_string(), &self::us()), Event::Ignored("unknown workspace"));
     }
@@ -468,7 +480,8 @@ mod tests {
     #[test]
     fn revoked_tokens_matter_when_one_is_ours() {
         let revoked = |tokens: Value| event(&json!({"type": "tokens_revoked", "tokens": tokens}));
-        let uninstalled = Event::Uninstalled { platform: Platform::Slack, workspace: "T1".into() };
+        let at = Some(Timestamp::from_secs(1_712_345_678));
+        let uninstalled = Event::Uninstalled { platform: Platform::Slack, workspace: "T1".into(), at };
         assert_eq!(revoked(json!({"oauth": [], "bot": ["UBATON"]})), uninstalled);
         assert!(matches!(revoked(json!({"oauth": ["U1"], "bot": []})), Event::Ignored(_)));
         assert!(matches!(revoked(json!({"oauth": ["U1"]})), Event::Ignored(_)));

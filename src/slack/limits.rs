@@ -16,6 +16,10 @@ pub enum Call {
     File,
     ReadThread,
     OpenForm,
+    /// A person, in so many groups.
+    LookUp {
+        groups: u32,
+    },
 }
 
 /// The buckets that `call` takes from, one token each.
@@ -37,12 +41,19 @@ pub fn paces(workspace: &str, place: &str, call: Call) -> Vec<Pace> {
         Call::File => vec![channel, tier("files.completeUploadExternal", Tier::Four)],
         Call::ReadThread => vec![tier("conversations.replies", Tier::Three)],
         Call::OpenForm => vec![tier("views.open", Tier::Four)],
+        Call::LookUp { groups: 0 } => vec![tier("users.info", Tier::Four)],
+        Call::LookUp { groups } => {
+            let each = tier("usergroups.users.list", Tier::Two);
+            vec![tier("users.info", Tier::Four), each.of_requests(groups)]
+        }
     }
 }
 
 /// Calls of one method in one workspace. What a burst may be is not published.
 #[derive(Clone, Copy)]
 enum Tier {
+    /// 20 a minute.
+    Two,
     /// 50 a minute.
     Three,
     /// 100 a minute.
@@ -52,6 +63,7 @@ enum Tier {
 impl Tier {
     fn pace(self, key: String) -> Pace {
         match self {
+            Self::Two => Pace { key, interval: Duration::from_secs(3), burst: 5, requests: 1 },
             Self::Three => Pace { key, interval: Duration::from_millis(1_200), burst: 5, requests: 1 },
             Self::Four => Pace { key, interval: Duration::from_millis(600), burst: 10, requests: 1 },
         }

@@ -2,14 +2,16 @@
 //! here, and nothing behind it sees JSON or mrkdwn.
 //!
 //! In: `webhook` (the door, with `signature` and `envelope`) → the inbox → `inbound`.
-//! Out: the outbox → `deliver` → `render` (with `text`, `markdown`, `mrkdwn` and `buttons`) and `forms`
-//! → `client` (over `connector`, its errors told by `failure`), paced by `limits`.
-//! Only `webhook`, `connector`, `client` and `deliver` do I/O; the rest is pure.
+//! Out: the outbox → `deliver` → `render` (with `text`, `markdown`, `mrkdwn` and `buttons`) and `forms` (with `editing`)
+//! → `client` (over `connector`, its errors told by `failure`, with the `token` of the workspace) and `people`,
+//! paced by `limits`. `oauth` is how a workspace installs us.
+//! Only `webhook`, `connector`, `client`, `oauth`, `people` and `deliver` do I/O; the rest is pure.
 
 pub mod buttons;
 pub mod client;
 pub mod connector;
 pub mod deliver;
+mod editing;
 pub mod envelope;
 pub mod failure;
 #[cfg(test)]
@@ -19,7 +21,10 @@ pub mod inbound;
 pub mod limits;
 pub mod markdown;
 pub mod mrkdwn;
+pub mod oauth;
+mod people;
 pub mod render;
 pub mod signature;
 pub mod text;
+pub mod token;
 pub mod webhook;

@@ -10,7 +10,10 @@ use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::time::Timestamp;
+use crate::{
+    door::{NotOne, only},
+    time::Timestamp,
+};
 
 /// A request older or younger than this is refused, so that it cannot be replayed for long.
 pub const WINDOW: Duration = Duration::from_mins(5);
@@ -29,6 +32,15 @@ pub enum Unbelieved {
     OutsideWindow,
     #[error("the signature does not match")]
     Wrong,
+}
+
+impl From<NotOne> for Unbelieved {
+    fn from(header: NotOne) -> Self {
+        match header {
+            NotOne::Missing => Self::Missing,
+            NotOne::Malformed => Self::Malformed,
+        }
+    }
 }
 
 /// Checks `body` against each of the secrets (several while rotating) and returns the request's
@@ -54,16 +66,6 @@ pub fn verify(
     } else {
         Err(Unbelieved::Wrong)
     }
-}
-
-/// The header's one value; a second one would leave open which was checked.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Unbelieved> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().ok_or(Unbelieved::Missing)?;
-    if values.next().is_some() {
-        return Err(Unbelieved::Malformed);
-    }
-    value.to_str().map_err(|_| Unbelieved::Malformed)
 }
 
 fn matches(secret: &SecretString, timestamp: &str, body: &[u8], signature: &[u8]) -> bool {

@@ -199,8 +199,7 @@ mod tests {
 
     #[test]
     fn people_who_are_not_in_slack_are_named() {
-        let linear =
-            Actor { platform: Platform::Linear, workspace: "L".into(), id: "9c3e".into(), name: Some("Ada <3".into()) };
+        let linear = Actor { name: Some("Ada <3".into()), ..Actor::linear("L", "9c3e") };
         assert_eq!(mrkdwn(&Text::default().person(&linear)), "Ada &lt;3");
         assert_eq!(mrkdwn(&Text::default().person(&Actor::slack("T1", "U1> <!channel"))), "U1&gt; &lt;!channel");
     }

@@ -4,17 +4,15 @@
 //! cannot be skipped. What is for us is stored as it came, and 200 follows the commit. Understanding
 //! it is the inbox worker's business (`inbound.rs`). Mounted by `app.rs`.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    body::Body,
     extract::{FromRequest, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
-use futures_util::StreamExt;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -26,18 +24,17 @@ use super::{
 };
 use crate::{
     domain::{command::Command, parse},
+    door::{self, Heard, Refusals, Unread, heard},
     ids::{EventId, short_hash},
-    storage::ingest::{Ingest, NewEvent, Stored},
+    storage::{
+        ingest::{Ingest, NewEvent},
+        room::{Held, Room},
+    },
     time::{Clock, Timestamp},
 };
 
 /// A body may have this many bytes.
 pub const LIMIT: usize = 1 << 20;
-/// A body has to arrive within this.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// What is over the limit is read for this long and thrown away, so that a sender that writes
-/// before it reads gets to see the 413.
-const PARTING: Duration = Duration::from_secs(1);
 
 /// What the door needs.
 #[derive(Clone, Debug)]
@@ -45,20 +42,8 @@ pub struct Door {
     /// Several while rotating; any of them counts.
     pub secrets: Vec<SecretString>,
     pub ingest: Ingest,
+    pub refusals: Refusals,
     pub clock: Clock,
-}
-
-/// What became of a request: an extension of the response, for whoever counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    New,
-    Duplicate,
-    /// Signed, and not for us.
-    Ignored(&'static str),
-    /// Slack asks whether we are there.
-    Probe,
-    /// Turned away, or not stored.
-    Refused,
 }
 
 /// The routes `/slack/commands`, `/slack/interactivity` and `/slack/events`.
@@ -94,35 +79,27 @@ async fn receive(door: &Door, kind: Kind, request: Verified) -> Response {
         tracing::info!(event.source = "slack", event.kind = kind.as_str(), reason, "event ignored");
         return heard(Heard::Ignored(reason), StatusCode::OK);
     }
-    let event = new_event(kind, &payload, request, door.clock.now());
-    let id = event.id.clone();
-    match door.ingest.store(event).await {
-        Ok(stored) => {
-            let (word, outcome) = match stored {
-                Stored::New => (Heard::New, "new"),
-                Stored::Duplicate => (Heard::Duplicate, "duplicate"),
-            };
-            tracing::info!(event.source = "slack", event.kind = kind.as_str(), event.id = %id, outcome, "event stored");
-            heard(word, acknowledgement(kind, &payload))
-        }
-        Err(unavailable) => {
-            tracing::error!(event.source = "slack", event.kind = kind.as_str(), event.id = %id, "{unavailable}");
-            heard(Heard::Refused, (StatusCode::SERVICE_UNAVAILABLE, "the event could not be stored\n"))
-        }
-    }
+    let acknowledgement = acknowledgement(kind, &payload);
+    let (event, held) = new_event(kind, &payload, request, door.clock.now());
+    // Read, it takes many times the room of its body.
+    drop(payload);
+    door::keep(&door.ingest, held, event, acknowledgement).await
 }
 
-fn new_event(kind: Kind, payload: &Value, request: Verified, now: Timestamp) -> NewEvent {
-    let dedupe = envelope::dedupe(kind, payload, &request.timestamp, &request.body);
-    NewEvent {
+fn new_event(kind: Kind, payload: &Value, request: Verified, now: Timestamp) -> (NewEvent, Held) {
+    let Verified { timestamp, body, held } = request;
+    let dedupe = envelope::dedupe(kind, payload, &timestamp, &body);
+    let event = NewEvent {
         id: EventId::new(format!("e{}", short_hash(&["slack", &dedupe], 20))),
         source: "slack",
         kind: kind.as_str(),
         lane: envelope::lane(payload),
         dedupe,
-        body: request.body,
+        delivery: None,
+        body,
         received_at: now,
-    }
+    };
+    (event, held)
 }
 
 /// Slack shows the answer to a command to the one who typed it. The empty answer to a form closes it.
@@ -146,28 +123,23 @@ fn challenge(payload: &Value) -> Response {
     }
 }
 
-fn heard(word: Heard, answer: impl IntoResponse) -> Response {
-    let mut response = answer.into_response();
-    response.extensions_mut().insert(word);
-    response
-}
-
 /// A request whose signature has been checked. Only [`check`] makes one.
 #[derive(Debug)]
 struct Verified {
     /// As it was signed.
     timestamp: String,
     body: String,
+    held: Held,
 }
 
 impl FromRequest<Arc<Door>> for Verified {
     type Rejection = TurnedAway;
 
     async fn from_request(request: Request, door: &Arc<Door>) -> Result<Self, TurnedAway> {
-        let path = request.uri().path().to_owned();
-        check(request, &door.secrets, door.clock.now()).await.inspect_err(|turned| {
+        let address = request.uri().clone();
+        check(request, &door.secrets, door.ingest.room(), door.clock.now()).await.inspect_err(|turned| {
             if !matches!(turned, TurnedAway::SslCheck) {
-                tracing::warn!(event.source = "slack", http.path = path, reason = %turned, "request turned away");
+                door.refusals.tell("slack", address.path(), turned, door.clock.now());
             }
         })
     }
@@ -179,10 +151,8 @@ enum TurnedAway {
     /// Slack's unsigned probe of the certificate; it is answered, and nothing else happens.
     #[error("")]
     SslCheck,
-    #[error("the body is larger than 1 MiB")]
-    TooLarge,
-    #[error("the body did not arrive in time")]
-    TooSlow,
+    #[error(transparent)]
+    Unread(#[from] Unread),
     #[error(transparent)]
     Unbelieved(#[from] Unbelieved),
     #[error("{0}")]
@@ -193,8 +163,7 @@ impl IntoResponse for TurnedAway {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::SslCheck => return heard(Heard::Probe, StatusCode::OK),
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Unread(unread) => return unread.into_response(),
             Self::Unbelieved(_) => StatusCode::UNAUTHORIZED,
             Self::Unreadable(_) => StatusCode::BAD_REQUEST,
         };
@@ -202,31 +171,20 @@ impl IntoResponse for TurnedAway {
     }
 }
 
-async fn check(request: Request, secrets: &[SecretString], now: Timestamp) -> Result<Verified, TurnedAway> {
+async fn check(
+    request: Request,
+    secrets: &[SecretString],
+    room: &Room,
+    now: Timestamp,
+) -> Result<Verified, TurnedAway> {
     let (parts, body) = request.into_parts();
-    let body = tokio::time::timeout(PATIENCE, read(body)).await.map_err(|_| TurnedAway::TooSlow)??;
-    if is_ssl_check(&parts.headers, &body) {
+    let door::Read { bytes, held } = door::read(&parts.headers, body, LIMIT, room).await?;
+    if is_ssl_check(&parts.headers, &bytes) {
         return Err(TurnedAway::SslCheck);
     }
-    let timestamp = signature::verify(secrets, &parts.headers, &body, now)?;
-    let body = String::from_utf8(body).map_err(|_| TurnedAway::Unreadable("the body is not UTF-8"))?;
-    Ok(Verified { timestamp, body })
-}
-
-async fn read(body: Body) -> Result<Vec<u8>, TurnedAway> {
-    let mut chunks = body.into_data_stream();
-    let mut read = Vec::new();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| TurnedAway::Unreadable("the body broke off"))?;
-        if read.len() + chunk.len() > LIMIT {
-            let rest = chunks.for_each(|_| std::future::ready(()));
-            // Whether it came to an end or not, the answer is the same.
-            let _ = tokio::time::timeout(PARTING, rest).await;
-            return Err(TurnedAway::TooLarge);
-        }
-        read.extend_from_slice(&chunk);
-    }
-    Ok(read)
+    let timestamp = signature::verify(secrets, &parts.headers, &bytes, now)?;
+    let body = String::from_utf8(bytes).map_err(|_| TurnedAway::Unreadable("the body is not UTF-8"))?;
+    Ok(Verified { timestamp, body, held })
 }
 
 /// <https://docs.slack.dev/interactivity/implementing-slash-commands>: `ssl_check=1`, not signed.
@@ -239,6 +197,7 @@ fn is_ssl_check(headers: &HeaderMap, body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use hmac::{Hmac, KeyInit, Mac};
     use sha2::Sha256;
 
@@ -261,7 +220,7 @@ mod tests {
     }
 
     async fn checked(request: Request) -> Result<Verified, TurnedAway> {
-        check(request, &["secret".into()], NOW).await
+        check(request, &["secret".into()], &Room::of(4 * LIMIT), NOW).await
     }
 
     async fn told(response: Response) -> (StatusCode, String) {
@@ -331,9 +290,13 @@ mod tests {
     #[test]
     fn the_same_request_makes_the_same_event() {
         let payload = json!({"type": "event_callback", "event_id": "Ev1", "team_id": "T1", "event": {"channel": "C1"}});
-        let verified = |timestamp: &str| Verified { timestamp: timestamp.into(), body: payload.to_string() };
-        let first = new_event(Kind::Events, &payload, verified("1"), NOW);
-        assert_eq!(first, new_event(Kind::Events, &payload, verified("2"), NOW));
+        let event = |timestamp: &str| {
+            let held = Room::of(LIMIT).take().expect("room");
+            let verified = Verified { timestamp: timestamp.into(), body: payload.to_string(), held };
+            new_event(Kind::Events, &payload, verified, NOW).0
+        };
+        let first = event("1");
+        assert_eq!(first, event("2"));
         assert_eq!((first.lane.as_str(), first.dedupe.as_str()), ("slack:T1:C1", "event:Ev1"));
     }
 }

@@ -32,13 +32,19 @@ pub enum StoreError {
 
 impl StoreError {
     /// The same transaction may succeed when it is run again: the database was busy, took another
-    /// transaction first, or could not be reached.
+    /// transaction first, could not be reached or could not write.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Slow => true,
             Self::Database(error) | Self::Statement { cause: error, .. } => match error {
-                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+                // A connection that breaks off in the middle of an answer is told as a breach of protocol.
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::BeginFailed
+                | sqlx::Error::WorkerCrashed => true,
                 sqlx::Error::Database(error) => passes(error.as_ref()),
                 _ => false,
             },
@@ -61,10 +67,14 @@ impl StoreError {
 fn passes(error: &(dyn DatabaseError + 'static)) -> bool {
     let code = error.code().unwrap_or_default();
     if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-        // The low byte is the kind: BUSY or LOCKED.
-        return code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6));
+        // The low byte is the kind: BUSY, LOCKED; READONLY, IOERR, FULL, CANTOPEN, which an operator
+        // mends (a full disk, a file's rights).
+        return code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
     }
     // Connection, rollback (serialization, deadlock), resources, lock not available, cancelled or
-    // shutting down, idle in transaction, read-only after a failover.
-    ["08", "40", "53", "55P03", "57", "25P03", "25006"].iter().any(|class| code.starts_with(class))
+    // shutting down, idle in transaction, read-only after a failover; and what only connecting meets:
+    // a database that takes no connections, is being restored, or has other credentials for now.
+    ["08", "40", "53", "55P03", "57", "25P03", "25006", "55000", "3D000", "28"]
+        .iter()
+        .any(|class| code.starts_with(class))
 }

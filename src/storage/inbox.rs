@@ -8,13 +8,15 @@ use super::{
 use crate::{ids::EventId, time::Timestamp};
 
 statements! {
-    // An event can be decided when it is due and no earlier one of its lane waits for its time.
+    // An event can be decided when it is due and no earlier one of its lane waits for its time. Those that
+    // wait were put off, and have an index of their own: they are few however many events there are.
     OPEN_LANES = "SELECT lane FROM (
             SELECT DISTINCT lane FROM (
                 SELECT event.lane FROM inbox AS event
                 WHERE event.state = 'undecided' AND event.due_at_ms <= $1
                   AND NOT EXISTS (SELECT 1 FROM inbox AS earlier
                                   WHERE earlier.lane = event.lane AND earlier.state = 'undecided'
+                                    AND earlier.due_at_ms <> earlier.received_at_ms
                                     AND earlier.seq < event.seq AND earlier.due_at_ms > $1)
                 ORDER BY event.seq LIMIT $2) AS oldest) AS lanes
         WHERE " lane_is_ours;
@@ -24,20 +26,33 @@ statements! {
         WHERE event.state = 'undecided' AND event.due_at_ms <= $1 AND event.lane" among_3
         "  AND NOT EXISTS (SELECT 1 FROM inbox AS earlier
                            WHERE earlier.lane = event.lane AND earlier.state = 'undecided'
+                             AND earlier.due_at_ms <> earlier.received_at_ms
                              AND earlier.seq < event.seq AND earlier.due_at_ms > $1)
         ORDER BY event.seq LIMIT $2";
-    DONE = "UPDATE inbox SET state = 'done', problem = NULL, settled_at_ms = $2
-        WHERE seq = $1 AND state = 'undecided'";
+    // What was said in it lives on in what was decided; to know a duplicate by, its names are enough.
+    DONE = "UPDATE inbox SET state = 'done', body = '', problem = NULL, settled_at_ms = $2
+        WHERE state = 'undecided' AND seq" among_1;
     PUT_BACK = "UPDATE inbox SET due_at_ms = $2, problem = $3, attempts = attempts + 1
         WHERE seq = $1 AND state = 'undecided'";
+    WAIT = "UPDATE inbox SET due_at_ms = $2 WHERE seq = $1 AND state = 'undecided'";
     PARK = "UPDATE inbox SET state = 'parked', settled_at_ms = $2, problem = $3, attempts = attempts + 1
         WHERE seq = $1 AND state = 'undecided'";
-    // Only the head of a lane counts: what is behind it waits for it.
-    NEXT_DUE = "SELECT MIN(event.due_at_ms) AS due_at_ms FROM inbox AS event
-        WHERE event.state = 'undecided'
-          AND NOT EXISTS (SELECT 1 FROM inbox AS earlier
-                          WHERE earlier.lane = event.lane AND earlier.state = 'undecided'
-                            AND earlier.seq < event.seq)";
+    // Only the head of a lane counts: what is behind one that was put off waits for it. Of those that
+    // were not, the first is due.
+    NEXT_DUE = "SELECT MIN(due_at_ms) AS due_at_ms FROM (
+            SELECT due_at_ms FROM (
+                SELECT event.due_at_ms FROM inbox AS event
+                WHERE event.state = 'undecided' AND event.due_at_ms = event.received_at_ms
+                  AND NOT EXISTS (SELECT 1 FROM inbox AS earlier
+                                  WHERE earlier.lane = event.lane AND earlier.state = 'undecided'
+                                    AND earlier.due_at_ms <> earlier.received_at_ms AND earlier.seq < event.seq)
+                ORDER BY event.seq LIMIT 1) AS oldest
+            UNION ALL
+            SELECT MIN(event.due_at_ms) FROM inbox AS event
+            WHERE event.state = 'undecided' AND event.due_at_ms <> event.received_at_ms
+              AND NOT EXISTS (SELECT 1 FROM inbox AS earlier
+                              WHERE earlier.lane = event.lane AND earlier.state = 'undecided'
+                                AND earlier.due_at_ms <> earlier.received_at_ms AND earlier.seq < event.seq)) AS times";
     FORGET = "DELETE FROM inbox
         WHERE seq IN (SELECT seq FROM inbox WHERE settled_at_ms < $1 ORDER BY settled_at_ms LIMIT $2)
         RETURNING seq";
@@ -83,13 +98,18 @@ pub async fn take(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<TakenEv
     tx.rows(TAKE, args![now, limit, lanes.as_slice()]).await?.iter().map(taken).collect()
 }
 
-pub async fn done(tx: &mut Tx, seq: i64, now: Timestamp) -> Result<()> {
-    tx.run(DONE, args![seq, now]).await.map(drop)
+pub async fn done(tx: &mut Tx, seqs: &[i64], now: Timestamp) -> Result<()> {
+    tx.run(DONE, args![seqs, now]).await.map(drop)
 }
 
 /// Deciding it failed; its lane waits until `due_at`.
 pub async fn put_back(tx: &mut Tx, seq: i64, due_at: Timestamp, problem: &str) -> Result<()> {
     tx.run(PUT_BACK, args![seq, due_at, problem]).await.map(drop)
+}
+
+/// It cannot be decided yet, through no fault of its own; its lane waits until `due_at`.
+pub async fn wait(tx: &mut Tx, seq: i64, due_at: Timestamp) -> Result<()> {
+    tx.run(WAIT, args![seq, due_at]).await.map(drop)
 }
 
 /// Gives the event up; its lane goes on without it.

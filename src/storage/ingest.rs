@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     Result, Store, StoreError,
+    room::{self, Held, Room},
     sql::{Arg, Sql, clean},
     wakes::Topic,
 };
@@ -32,21 +33,22 @@ const QUEUE: usize = 512;
 
 /// All events of a group in one statement. Each database reads a list in its own way, and this is
 /// the path that has to be fast, so each gets its own text: one parameter a column in PostgreSQL,
-/// one JSON array of rows in SQLite.
+/// one JSON array of rows in SQLite. What conflicts is `dedupe` or `delivery`: nothing else of the
+/// inbox has to be unique but the number that it gives itself.
 const ADD: Sql = Sql {
     name: "baton::storage::ingest ADD",
-    sqlite: "INSERT INTO inbox (id, source, kind, dedupe, lane, due_at_ms, received_at_ms, body)
+    sqlite: "INSERT INTO inbox (id, source, kind, dedupe, delivery, lane, due_at_ms, received_at_ms, body)
         SELECT event.value ->> 0, event.value ->> 1, event.value ->> 2, event.value ->> 3, event.value ->> 4,
-               event.value ->> 5, event.value ->> 5, event.value ->> 6
+               event.value ->> 5, event.value ->> 6, event.value ->> 6, event.value ->> 7
         FROM json_each($1) AS event WHERE TRUE ORDER BY event.key
-        ON CONFLICT (source, dedupe) DO NOTHING
+        ON CONFLICT DO NOTHING
         RETURNING source, dedupe",
-    postgres: "INSERT INTO inbox (id, source, kind, dedupe, lane, due_at_ms, received_at_ms, body)
-        SELECT id, source, kind, dedupe, lane, received_at_ms, received_at_ms, body
-        FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
-             WITH ORDINALITY AS event (id, source, kind, dedupe, lane, received_at_ms, body, place)
+    postgres: "INSERT INTO inbox (id, source, kind, dedupe, delivery, lane, due_at_ms, received_at_ms, body)
+        SELECT id, source, kind, dedupe, NULLIF(delivery, ''), lane, received_at_ms, received_at_ms, body
+        FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[])
+             WITH ORDINALITY AS event (id, source, kind, dedupe, delivery, lane, received_at_ms, body, place)
         ORDER BY place
-        ON CONFLICT (source, dedupe) DO NOTHING
+        ON CONFLICT DO NOTHING
         RETURNING source, dedupe",
 };
 pub(super) const STATEMENTS: &[Sql] = &[ADD];
@@ -61,6 +63,9 @@ pub struct NewEvent {
     pub kind: &'static str,
     /// Equal for the same event of the same source delivered again.
     pub dedupe: String,
+    /// The platform's own id of the attempt to deliver it, where it has one: what comes under an id
+    /// that was seen is a duplicate, whatever it says.
+    pub delivery: Option<String>,
     /// Events of one lane are decided in the order of their arrival.
     pub lane: String,
     pub body: String,
@@ -82,12 +87,15 @@ pub struct Unavailable;
 #[derive(Clone, Debug)]
 pub struct Ingest {
     queue: mpsc::Sender<Waiting>,
+    room: Room,
 }
 
 #[derive(Debug)]
 struct Waiting {
     event: NewEvent,
     answer: oneshot::Sender<Result<Stored, Unavailable>>,
+    /// Given back when the event is on disk, also after its sender has given up.
+    held: Option<Held>,
 }
 
 impl Ingest {
@@ -95,7 +103,13 @@ impl Ingest {
     #[must_use]
     pub fn start(store: Store) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(write(store, waiting)))
+        (Self { queue, room: Room::of(room::WHOLE) }, tokio::spawn(write(store, waiting)))
+    }
+
+    /// For the bodies of events that are on their way here.
+    #[must_use]
+    pub const fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Returns when the event is on disk, within 2.5 seconds in any case.
@@ -104,9 +118,17 @@ impl Ingest {
     /// When it is not known to be on disk by then. It may be there all the same: the sender's next
     /// attempt is then a duplicate.
     pub async fn store(&self, event: NewEvent) -> Result<Stored, Unavailable> {
+        self.store_from(None, event).await
+    }
+
+    /// The same for an event whose body holds room.
+    ///
+    /// # Errors
+    /// As [`Ingest::store`].
+    pub async fn store_from(&self, held: Option<Held>, event: NewEvent) -> Result<Stored, Unavailable> {
         let stored = async {
             let (answer, answered) = oneshot::channel();
-            self.queue.send(Waiting { event, answer }).await.map_err(|_| Unavailable)?;
+            self.queue.send(Waiting { event, answer, held }).await.map_err(|_| Unavailable)?;
             answered.await.map_err(|_| Unavailable)?
         };
         timeout(PATIENCE, stored).await.unwrap_or(Err(Unavailable))
@@ -118,8 +140,9 @@ async fn write(store: Store, mut queue: mpsc::Receiver<Waiting>) {
     while queue.recv_many(&mut group, GROUP).await > 0 {
         // Whoever gave up was told to send it again; storing it now might do it twice.
         group.retain(|waiting| !waiting.answer.is_closed());
-        let (events, answers): (Vec<_>, Vec<_>) = group.drain(..).map(|one| (one.event, one.answer)).unzip();
-        for (answer, stored) in answers.into_iter().zip(add_each(&store, &events).await) {
+        let whole = group.drain(..).map(|one| (one.event, (one.answer, one.held)));
+        let (events, answers): (Vec<_>, Vec<_>) = whole.unzip();
+        for ((answer, _), stored) in answers.into_iter().zip(add_each(&store, &events).await) {
             // The caller may be gone by now; its event is stored.
             let _ = answer.send(stored);
         }
@@ -158,11 +181,15 @@ async fn add(store: &Store, events: &[NewEvent]) -> Result<Vec<Stored>> {
     }
     let args = if store.kind() == "sqlite" { row_by_row(events)? } else { column_by_column(events) };
     let rows = timeout(WRITE, store.write("store events", ADD, &args)).await.unwrap_or(Err(StoreError::Slow))?;
-    let added = rows.iter().map(|row| Ok((row.get("source")?, row.get("dedupe")?)));
-    let mut added = added.collect::<Result<HashSet<(String, String)>>>()?;
-    if !added.is_empty() {
+    if !rows.is_empty() {
         store.wakes().wake(Topic::Inbox.bit());
     }
+    // As it mostly is.
+    if rows.len() == events.len() {
+        return Ok(vec![Stored::New; events.len()]);
+    }
+    let added = rows.iter().map(|row| Ok((row.get("source")?, row.get("dedupe")?)));
+    let mut added = added.collect::<Result<HashSet<(String, String)>>>()?;
     // The first of equal events is the one that was added.
     let is_new = |event: &NewEvent| added.remove(&(event.source.to_owned(), clean(&event.dedupe).into_owned()));
     Ok(events.iter().map(is_new).map(|new| if new { Stored::New } else { Stored::Duplicate }).collect())
@@ -170,8 +197,9 @@ async fn add(store: &Store, events: &[NewEvent]) -> Result<Vec<Stored>> {
 
 fn row_by_row(events: &[NewEvent]) -> Result<Vec<Arg<'_>>> {
     fn row(event: &NewEvent) -> impl Serialize {
-        let NewEvent { id, source, kind, dedupe, lane, body, received_at } = event;
-        (clean(id.as_str()), *source, *kind, clean(dedupe), clean(lane), received_at.as_millis(), clean(body))
+        let NewEvent { id, source, kind, dedupe, delivery, lane, body, received_at } = event;
+        let delivery = delivery.as_deref().filter(|delivery| !delivery.is_empty()).map(clean);
+        (clean(id.as_str()), *source, *kind, clean(dedupe), delivery, clean(lane), received_at.as_millis(), clean(body))
     }
     let rows: Vec<_> = events.iter().map(row).collect();
     let rows = serde_json::to_string(&rows).map_err(|error| StoreError::unreadable("an event", &error))?;
@@ -187,6 +215,7 @@ fn column_by_column(events: &[NewEvent]) -> Vec<Arg<'_>> {
         texts(events, |event| event.source),
         texts(events, |event| event.kind),
         texts(events, |event| &event.dedupe),
+        texts(events, |event| event.delivery.as_deref().unwrap_or_default()),
         texts(events, |event| &event.lane),
         Arg::Ints(events.iter().map(|event| event.received_at.as_millis()).collect()),
         texts(events, |event| &event.body),

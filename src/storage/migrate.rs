@@ -28,6 +28,13 @@ macro_rules! migrations {
 
 migrations! {
     1 "0001_init",
+    2 "0002_inbox_delivery",
+    3 "0003_spending",
+    4 "0004_audit",
+    5 "0005_installations",
+    6 "0006_mended",
+    7 "0007_lookups",
+    8 "0008_retention",
 }
 
 /// The database's schema, compared with the one that this version knows.

@@ -4,18 +4,27 @@
 //! [`Tx`], so that its caller decides what is one transaction; what only reads takes the store.
 //! One file for each table or queue; `sql.rs` has the differences between the databases.
 
+pub mod ahead;
+pub mod audit;
 pub mod conversations;
 mod error;
+pub mod forget;
+pub mod halt;
 pub mod inbox;
 pub mod ingest;
+pub mod installations;
 pub mod kept;
 pub mod leases;
+pub mod mended;
 mod migrate;
 pub mod orchestrations;
 pub mod outbox;
 pub mod paces;
+mod patience;
+pub mod room;
 pub mod runs;
 mod sole;
+pub mod spending;
 mod sql;
 pub mod timers;
 pub mod trail;
@@ -29,7 +38,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 pub use self::{
     error::{Result, StoreError},
@@ -40,9 +49,12 @@ pub use self::{
     wakes::Wakes,
 };
 use self::{
+    patience::Patience,
     sql::{Arg, Row, args, for_postgres, for_sqlite, statements},
     tx::Open,
 };
+
+use crate::time::Timestamp;
 
 statements! {
     PING = "SELECT 1";
@@ -59,12 +71,13 @@ const IDLE: Duration = Duration::from_secs(10);
 /// More than there are statements.
 const STATEMENT_CACHE: usize = 256;
 /// What every connection to PostgreSQL starts with. Nothing of ours may hold a lock for long, and
-/// each statement has to see what was committed before it.
+/// each statement has to see what was committed before it. A process that is stopped within a
+/// transaction may keep everybody from claiming, so its transaction ends while the others still try.
 const POSTGRES_SESSION: &str = "
     SET default_transaction_isolation = 'read committed';
     SET lock_timeout = '1500ms';
     SET statement_timeout = '10s';
-    SET idle_in_transaction_session_timeout = '30s'";
+    SET idle_in_transaction_session_timeout = '5s'";
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
@@ -83,8 +96,9 @@ enum Pools {
     Sqlite { writer: SqlitePool, readers: SqlitePool, file: PathBuf },
     Postgres {
         pool: PgPool,
-        /// The listener's.
-        hearing: PgPool,
+        patience: Patience,
+        /// Hears the other replicas.
+        hearing: AbortHandle,
         options: Box<PgConnectOptions>,
     },
 }
@@ -99,13 +113,12 @@ impl Store {
         let pools = if url.starts_with("sqlite:") {
             open_sqlite(url, max_connections).await?
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let (pool, options) = open_postgres(url, max_connections).await?;
-            // The listener keeps its connection, so it has a pool of its own.
-            let hearing = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+            let patience = Patience::default();
+            let (pool, options) = open_postgres(url, max_connections, patience.clone()).await?;
             let own = uuid::Uuid::new_v4().simple().to_string();
-            tasks.spawn(wakes::listen(hearing.clone(), Arc::clone(&wakes), own.clone()));
+            let hearing = tasks.spawn(wakes::listen(options.clone(), Arc::clone(&wakes), own.clone()));
             tasks.spawn(wakes::tell(pool.clone(), Arc::clone(&wakes), own));
-            Pools::Postgres { pool, hearing, options: Box::new(options) }
+            Pools::Postgres { pool, patience, hearing, options: Box::new(options) }
         } else {
             return Err(StoreError::Address("the database's address starts with sqlite:// or postgres://"));
         };
@@ -123,10 +136,12 @@ impl Store {
 
     /// Whether the database answers, within two seconds.
     pub async fn ping(&self) -> Result<()> {
-        match tokio::time::timeout(PING_PATIENCE, self.rows(PING, args![])).await {
-            Ok(answer) => answer.map(drop),
-            Err(_) => Err(StoreError::Slow),
-        }
+        in_time(self.rows(PING, args![])).await.map(drop)
+    }
+
+    /// Whether it takes a write, within two seconds.
+    pub async fn try_write(&self, now: Timestamp) -> Result<()> {
+        in_time(kept::try_out(self, now)).await
     }
 
     #[must_use]
@@ -145,7 +160,7 @@ impl Store {
                 writer.close().await;
             }
             Pools::Postgres { pool, hearing, .. } => {
-                hearing.close().await;
+                hearing.abort();
                 pool.close().await;
             }
         }
@@ -157,7 +172,9 @@ impl Store {
             // IMMEDIATE: a transaction that first reads and then writes may otherwise fail at once,
             // whatever the busy timeout (SQLITE_BUSY_SNAPSHOT).
             Pools::Sqlite { writer, .. } => Open::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::Postgres { pool, .. } => Open::Postgres(pool.begin().await?),
+            Pools::Postgres { pool, patience, .. } => {
+                Open::Postgres(patience.wait(pool.begin()).await?, patience.clone())
+            }
         };
         Ok(Tx::new(open, name, Arc::clone(&self.0.wakes)))
     }
@@ -190,9 +207,10 @@ impl Store {
             Pools::Sqlite { readers, .. } => {
                 for_sqlite(sql, args).fetch_all(readers).await.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
             }
-            Pools::Postgres { pool, .. } => {
-                for_postgres(sql, args).fetch_all(pool).await.map(|rows| rows.into_iter().map(Row::Postgres).collect())
-            }
+            Pools::Postgres { pool, patience, .. } => patience
+                .wait(for_postgres(sql, args).fetch_all(pool))
+                .await
+                .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
         };
         rows.map_err(|cause| StoreError::Statement { name: sql.name, cause })
     }
@@ -208,9 +226,10 @@ impl Store {
             Pools::Sqlite { writer, .. } => {
                 for_sqlite(sql, args).fetch_all(writer).await.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
             }
-            Pools::Postgres { pool, .. } => {
-                for_postgres(sql, args).fetch_all(pool).await.map(|rows| rows.into_iter().map(Row::Postgres).collect())
-            }
+            Pools::Postgres { pool, patience, .. } => patience
+                .wait(for_postgres(sql, args).fetch_all(pool))
+                .await
+                .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
         };
         let rows = rows.map_err(|cause| StoreError::Statement { name: sql.name, cause })?;
         tx::committed(name);
@@ -229,16 +248,23 @@ impl fmt::Debug for Store {
 pub fn every_statement() -> impl Iterator<Item = Sql> {
     [
         STATEMENTS,
+        ahead::STATEMENTS,
+        audit::STATEMENTS,
         conversations::STATEMENTS,
+        forget::STATEMENTS,
+        halt::STATEMENTS,
         inbox::STATEMENTS,
         ingest::STATEMENTS,
+        installations::STATEMENTS,
         kept::STATEMENTS,
         leases::STATEMENTS,
+        mended::STATEMENTS,
         migrate::STATEMENTS,
         orchestrations::STATEMENTS,
         outbox::STATEMENTS,
         paces::STATEMENTS,
         runs::STATEMENTS,
+        spending::STATEMENTS,
         timers::STATEMENTS,
         trail::STATEMENTS,
         tx::STATEMENTS,
@@ -246,6 +272,10 @@ pub fn every_statement() -> impl Iterator<Item = Sql> {
     .into_iter()
     .flatten()
     .copied()
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PING_PATIENCE, answer).await.unwrap_or(Err(StoreError::Slow))
 }
 
 async fn open_sqlite(url: &str, max_connections: u32) -> Result<Pools> {
@@ -263,14 +293,20 @@ async fn open_sqlite(url: &str, max_connections: u32) -> Result<Pools> {
     let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE).test_before_acquire(false);
     let pool = || pool().max_lifetime(None).idle_timeout(None);
     let file = options.get_filename().to_owned();
-    let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+    // After an error of the disk SQLite has rolled back by itself; sqlx still counts a transaction, and
+    // would begin none on this connection any more.
+    let writer = pool()
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        .max_connections(1)
+        .connect_with(options.clone())
+        .await?;
     let readers = pool()
         .max_connections(max_connections.max(1))
         .connect_lazy_with(options.create_if_missing(false).read_only(true));
     Ok(Pools::Sqlite { writer, readers, file })
 }
 
-async fn open_postgres(url: &str, max_connections: u32) -> Result<(PgPool, PgConnectOptions)> {
+async fn open_postgres(url: &str, max_connections: u32, patience: Patience) -> Result<(PgPool, PgConnectOptions)> {
     let mut options =
         PgConnectOptions::from_str(url)?.application_name("baton").statement_cache_capacity(STATEMENT_CACHE);
     // Encrypted, what is over 16 KiB leaves in several writes, and sqlx 0.9.0 leaves Nagle's algorithm
@@ -291,6 +327,10 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<(PgPool, PgCon
             Box::pin(
                 async move { if meta.idle_for < IDLE { Ok(true) } else { connection.ping().await.map(|()| true) } },
             )
+        })
+        .after_release(move |_, _| {
+            let usable = if patience.is_suspect() { Err(sqlx::Error::WorkerCrashed) } else { Ok(true) };
+            Box::pin(async move { usable })
         })
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute(sqlx::raw_sql(POSTGRES_SESSION)).await.map(drop) })

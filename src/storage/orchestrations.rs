@@ -16,14 +16,14 @@ use crate::{
 
 statements! {
     INSERT = "INSERT INTO orchestrations (id, doc, stage, ended, platform, workspace, place, place_key, task, asked_by,
-                                          children, children_done, created_at_ms, updated_at_ms)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                                          children, children_done, created_at_ms, updated_at_ms, policy)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (id) DO NOTHING";
     SAVE = "UPDATE orchestrations
         SET doc = $2, stage = $3, ended = $4, platform = $5, workspace = $6, place = $7, place_key = $8, task = $9,
             asked_by = $10, children = $11, children_done = $12, created_at_ms = $13, updated_at_ms = $14,
-            revision = revision + 1
-        WHERE id = $1 AND revision = $15";
+            policy = $15, revision = revision + 1
+        WHERE id = $1 AND revision = $16";
     LOAD = "SELECT doc, revision FROM orchestrations WHERE id = $1" for_update;
     READ = "SELECT doc FROM orchestrations WHERE id = $1";
     LIST = "SELECT id, stage, task, platform, workspace, place, asked_by, children, children_done, created_at_ms,
@@ -36,6 +36,25 @@ statements! {
                updated_at_ms
         FROM orchestrations WHERE place_key = $1 AND NOT ended
         ORDER BY created_at_ms, id";
+    OPEN_ON = "SELECT COUNT(*) AS orchestrations FROM orchestrations WHERE policy = $1 AND NOT ended AND id <> $2";
+    // A session's signs of life (the timer pulse) move nothing.
+    IDLE = "SELECT id FROM orchestrations
+        WHERE NOT ended AND stage <> 'deciding' AND updated_at_ms < $1 AND id > $2
+          AND NOT EXISTS (SELECT 1 FROM outbox AS delivery
+                          WHERE delivery.orchestration_id = orchestrations.id AND delivery.state = 'waiting')
+          AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.orchestration_id = orchestrations.id AND runs.working)
+          AND NOT EXISTS (SELECT 1 FROM timers
+                          WHERE timers.orchestration_id = orchestrations.id AND timers.key <> 'pulse')
+        ORDER BY id LIMIT $3";
+    IS_IDLE = "SELECT id FROM orchestrations
+        WHERE NOT ended AND stage <> 'deciding' AND id = $1
+          AND NOT EXISTS (SELECT 1 FROM outbox AS delivery
+                          WHERE delivery.orchestration_id = orchestrations.id AND delivery.state = 'waiting')
+          AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.orchestration_id = orchestrations.id AND runs.working)
+          AND NOT EXISTS (SELECT 1 FROM timers
+                          WHERE timers.orchestration_id = orchestrations.id AND timers.key <> 'pulse')";
+    OPEN_AT = "SELECT COUNT(*) AS orchestrations FROM orchestrations WHERE place_key = $1 AND NOT ended AND id <> $2";
+    OPEN_IN_ALL = "SELECT COUNT(*) AS orchestrations FROM orchestrations WHERE NOT ended AND id <> $1";
     COUNTS_BY_STAGE = "SELECT stage, COUNT(*) AS orchestrations FROM orchestrations GROUP BY stage ORDER BY stage";
 }
 
@@ -119,9 +138,45 @@ pub async fn open_in(tx: &mut Tx, place_key: &str) -> Result<Vec<Summary>> {
     tx.rows(OPEN_IN, args![place_key]).await?.iter().map(summary).collect()
 }
 
+/// How many on a policy have not ended, beside `but`.
+pub async fn open_on(tx: &mut Tx, policy: &str, but: &OrchestrationId) -> Result<u32> {
+    tx.row(OPEN_ON, args![policy, but]).await.and_then(number)
+}
+
+/// How many in a place have not ended, beside `but`.
+pub async fn open_at(tx: &mut Tx, place_key: &str, but: &OrchestrationId) -> Result<u32> {
+    tx.row(OPEN_AT, args![place_key, but]).await.and_then(number)
+}
+
+/// How many have not ended, beside `but`.
+pub async fn open_in_all(tx: &mut Tx, but: &OrchestrationId) -> Result<u32> {
+    tx.row(OPEN_IN_ALL, args![but]).await.and_then(number)
+}
+
+/// Those after `after` that have not ended, have not changed since `before`, and have neither a delivery
+/// under way, nor a run being followed, nor a timer: they wait for a person, or hang. By id.
+pub async fn idle(
+    store: &Store,
+    before: Timestamp,
+    after: &OrchestrationId,
+    limit: u32,
+) -> Result<Vec<OrchestrationId>> {
+    store.rows(IDLE, args![before, after, limit]).await?.iter().map(|row| row.get("id")).collect()
+}
+
+/// As [`idle`], of one orchestration, in the transaction that has just changed it.
+pub async fn is_idle(tx: &mut Tx, id: &OrchestrationId) -> Result<bool> {
+    tx.write_deliveries().await?;
+    Ok(tx.row(IS_IDLE, args![id]).await?.is_some())
+}
+
 pub async fn counts_by_stage(store: &Store) -> Result<Vec<(String, u64)>> {
     let rows = store.rows(COUNTS_BY_STAGE, args![]).await?;
     rows.iter().map(|row| Ok((row.get("stage")?, row.get("orchestrations")?))).collect()
+}
+
+fn number(row: Option<Row>) -> Result<u32> {
+    row.map_or(Ok(0), |row| row.get("orchestrations"))
 }
 
 fn columns<'a>(
@@ -148,6 +203,7 @@ fn columns<'a>(
         count(done),
         orchestration.created_at,
         orchestration.updated_at,
+        &orchestration.policy.name,
     ]
     .to_vec()
 }

@@ -7,9 +7,11 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{
     Result, Store, StoreError, Tx,
-    sql::{Arg, Row, args, statements},
+    sql::{Arg, Row, args, clean, items, statements},
     wakes::Topic,
 };
 use crate::{
@@ -22,6 +24,11 @@ statements! {
                                expires_at_ms, created_at_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (id) DO NOTHING";
+    ADD_ALL = "INSERT INTO outbox (id, orchestration_id, lane, kind, effect, urgent, due_at_ms, expires_at_ms,
+                                   created_at_ms)
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, CAST(value ->> 5 AS BOOLEAN),
+               CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT)
+        FROM " items_1 " ON CONFLICT (id) DO NOTHING";
     REPLACE = "UPDATE outbox
         SET id = $1, orchestration_id = $2, kind = $4, effect = $5, urgent = (urgent OR $7),
             due_at_ms = CASE WHEN due_at_ms < $8 THEN due_at_ms ELSE $8 END, expires_at_ms = $9, created_at_ms = $10
@@ -31,15 +38,36 @@ statements! {
           AND state = 'waiting' AND attempts = 0
           AND NOT EXISTS (SELECT 1 FROM outbox AS same WHERE same.id = $1)";
     // What stands before something urgent is as urgent.
-    HURRY = "UPDATE outbox SET urgent = TRUE WHERE lane = $1 AND state = 'waiting' AND NOT urgent";
+    HURRY = "UPDATE outbox SET urgent = TRUE
+        WHERE state = 'waiting' AND NOT urgent AND lane" among_1
+        "  AND seq < (SELECT MAX(behind.seq) FROM outbox AS behind
+                      WHERE behind.lane = outbox.lane AND behind.state = 'waiting' AND behind.urgent)";
     LINE_UP = "SELECT " our_turn_to_claim;
+    // Urgent ones and others apart, so that either is read in the order of its index, from what has been
+    // due longest to what is not due, however much waits behind.
+    // Once a row is locked, PostgreSQL looks again at the conditions beside the lock, and only at those: they
+    // stand there a second time, for what another transaction has settled or claimed meanwhile.
     CLAIM = "WITH heads AS MATERIALIZED (
-            SELECT head.seq FROM outbox AS head
-            WHERE head.state = 'waiting' AND head.due_at_ms <= $1
-              AND (head.lease_until_ms IS NULL OR head.lease_until_ms <= $1)
-              AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
-                              WHERE earlier.lane = head.lane AND earlier.state = 'waiting' AND earlier.seq < head.seq)
-            ORDER BY head.urgent DESC, head.due_at_ms, head.seq LIMIT $2" skip_locked ")
+            SELECT seq FROM outbox WHERE seq IN (
+                SELECT seq FROM (
+                    SELECT head.seq FROM outbox AS head
+                    WHERE head.state = 'waiting' AND head.urgent = TRUE AND head.due_at_ms <= $1
+                      AND (head.lease_until_ms IS NULL OR head.lease_until_ms <= $1)
+                      AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+                                      WHERE earlier.lane = head.lane AND earlier.state = 'waiting'
+                                        AND earlier.seq < head.seq)
+                    ORDER BY head.due_at_ms, head.seq LIMIT $2) AS urgent
+                UNION ALL
+                SELECT seq FROM (
+                    SELECT head.seq FROM outbox AS head
+                    WHERE head.state = 'waiting' AND head.urgent = FALSE AND head.due_at_ms <= $1
+                      AND (head.lease_until_ms IS NULL OR head.lease_until_ms <= $1)
+                      AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+                                      WHERE earlier.lane = head.lane AND earlier.state = 'waiting'
+                                        AND earlier.seq < head.seq)
+                    ORDER BY head.due_at_ms, head.seq LIMIT $2) AS others)
+              AND state = 'waiting' AND due_at_ms <= $1 AND (lease_until_ms IS NULL OR lease_until_ms <= $1)
+            ORDER BY urgent DESC, due_at_ms, seq LIMIT $2" skip_locked ")
         UPDATE outbox
         SET lease_token = $3, lease_until_ms = $4, attempts = attempts + 1,
             unsure_before_ms = unsure_since_ms, unsure_since_ms = COALESCE(unsure_since_ms, $1)
@@ -59,9 +87,9 @@ statements! {
             unsure_since_ms = CASE WHEN $4 THEN unsure_before_ms ELSE unsure_since_ms END
         WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
     WAIT = "UPDATE outbox
-        SET due_at_ms = $3, attempts = attempts - 1, lease_token = NULL, lease_until_ms = NULL,
-            unsure_since_ms = unsure_before_ms
-        WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
+        SET due_at_ms = CAST(item.value ->> 1 AS BIGINT), attempts = attempts - 1, lease_token = NULL,
+            lease_until_ms = NULL, unsure_since_ms = unsure_before_ms
+        FROM " each_1 " WHERE outbox.id = item.value ->> 0 AND lease_token = $2 AND state = 'waiting'";
     PARK = "UPDATE outbox
         SET state = 'parked', settled_at_ms = $3, problem = $4, lease_token = NULL, lease_until_ms = NULL
         WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
@@ -71,18 +99,40 @@ statements! {
         SET state = 'waiting', due_at_ms = $2, expires_at_ms = NULL, attempts = 0, settled_at_ms = NULL
         WHERE id = $1 AND state = 'parked'
         RETURNING id";
+    // A board is shown as it is by then: only the newest of those that were given up is worth sending.
+    DROP_OLD_BOARDS = "DELETE FROM outbox
+        WHERE state = 'parked' AND kind = 'show_board'
+          AND EXISTS (SELECT 1 FROM outbox AS newer
+                      WHERE newer.orchestration_id = outbox.orchestration_id AND newer.lane = outbox.lane
+                        AND newer.kind = 'show_board' AND newer.seq > outbox.seq)";
+    GIVEN_UP = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
+        FROM outbox WHERE state = 'parked' AND problem = $1 AND settled_at_ms BETWEEN $2 AND $3
+        ORDER BY settled_at_ms, seq LIMIT $4";
     PARKED = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
         FROM outbox WHERE state = 'parked' ORDER BY seq LIMIT $1";
     PENDING = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
         FROM outbox WHERE state = 'waiting' ORDER BY urgent DESC, due_at_ms, seq LIMIT $1";
     OF = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
         FROM outbox WHERE orchestration_id = $1 ORDER BY seq";
-    NEXT_DUE = "SELECT MIN(CASE WHEN head.lease_until_ms > head.due_at_ms THEN head.lease_until_ms
-                                ELSE head.due_at_ms END) AS due_at_ms
-        FROM outbox AS head
-        WHERE head.state = 'waiting'
-          AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
-                          WHERE earlier.lane = head.lane AND earlier.state = 'waiting' AND earlier.seq < head.seq)";
+    // What is leased is a few rows; of the others the first head counts.
+    NEXT_DUE = "SELECT MIN(due_at_ms) AS due_at_ms FROM (
+            SELECT MIN(lease_until_ms) AS due_at_ms FROM outbox WHERE state = 'waiting' AND lease_until_ms IS NOT NULL
+            UNION ALL
+            SELECT due_at_ms FROM (
+                SELECT head.due_at_ms FROM outbox AS head
+                WHERE head.state = 'waiting' AND head.urgent = TRUE AND head.lease_until_ms IS NULL
+                  AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+                                  WHERE earlier.lane = head.lane AND earlier.state = 'waiting'
+                                    AND earlier.seq < head.seq)
+                ORDER BY head.due_at_ms LIMIT 1) AS urgent
+            UNION ALL
+            SELECT due_at_ms FROM (
+                SELECT head.due_at_ms FROM outbox AS head
+                WHERE head.state = 'waiting' AND head.urgent = FALSE AND head.lease_until_ms IS NULL
+                  AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+                                  WHERE earlier.lane = head.lane AND earlier.state = 'waiting'
+                                    AND earlier.seq < head.seq)
+                ORDER BY head.due_at_ms LIMIT 1) AS others) AS times";
     FORGET = "DELETE FROM outbox
         WHERE seq IN (SELECT seq FROM outbox WHERE state = 'done' AND settled_at_ms < $1 ORDER BY settled_at_ms LIMIT $2)
         RETURNING seq";
@@ -127,6 +177,7 @@ pub struct Claimed {
     pub lane: String,
     pub kind: String,
     pub effect: String,
+    pub urgent: bool,
     /// From 1.
     pub attempt: u32,
     pub token: String,
@@ -195,10 +246,40 @@ pub async fn add(tx: &mut Tx, new: &NewDelivery, now: Timestamp) -> Result<Added
         return Ok(Added::Existed);
     };
     if new.urgent {
-        tx.run(HURRY, args![&new.lane]).await?;
+        tx.run(HURRY, args![std::slice::from_ref(&new.lane)]).await?;
     }
     tx.wake(Topic::Outbox);
     Ok(added)
+}
+
+/// Has it added when the transaction is committed, together with all others; at once where it may
+/// replace another.
+pub async fn enqueue(tx: &mut Tx, new: NewDelivery, now: Timestamp) -> Result<()> {
+    if new.coalesce.is_some() {
+        return add(tx, &new, now).await.map(drop);
+    }
+    tx.deliver(new, now);
+    Ok(())
+}
+
+/// Adds what the transaction gathered.
+pub(super) async fn append(tx: &mut Tx, deliveries: &[(NewDelivery, Timestamp)]) -> Result<()> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = deliveries.iter().map(|(new, now)| columns(new, *now)).collect();
+    tx.run(ADD_ALL, &[items(&rows)?]).await?;
+    let urgent: Vec<String> =
+        deliveries.iter().filter(|(new, _)| new.urgent).map(|(new, _)| new.lane.clone()).collect();
+    if !urgent.is_empty() {
+        tx.run(HURRY, args![urgent.as_slice()]).await?;
+    }
+    Ok(())
+}
+
+fn columns(new: &NewDelivery, now: Timestamp) -> impl Serialize {
+    let NewDelivery { id, orchestration, lane, kind, effect, coalesce: _, urgent, due_at, expires_at } = new;
+    (id, orchestration, clean(lane), *kind, clean(effect), *urgent, *due_at, *expires_at, now)
 }
 
 /// Waits until nobody else claims, for the rest of the transaction: for whoever takes paces with it.
@@ -244,9 +325,13 @@ pub async fn put_back(
     Ok(tx.run(PUT_BACK, args![id, token, due_at, sure == Sure::NoEffect, problem]).await? == 1)
 }
 
-/// There was no attempt after all: the pace allows it at `due_at`. It does not count.
-pub async fn wait(tx: &mut Tx, id: &DeliveryId, token: &str, due_at: Timestamp) -> Result<bool> {
-    Ok(tx.run(WAIT, args![id, token, due_at]).await? == 1)
+/// There was no attempt of these after all, all claimed with the one `token`: the pace allows each at
+/// its time. It does not count. Returns of how many the lease was still held.
+pub async fn wait(tx: &mut Tx, token: &str, until: &[(DeliveryId, Timestamp)]) -> Result<u64> {
+    if until.is_empty() {
+        return Ok(0);
+    }
+    tx.run(WAIT, &[items(until)?, token.into()]).await
 }
 
 /// Gives the delivery up, for an operator to look at; its lane goes on without it.
@@ -283,6 +368,33 @@ pub async fn retry(store: &Store, id: &DeliveryId, now: Timestamp) -> Result<boo
     Ok(retried)
 }
 
+/// As [`retry`], with whatever else the transaction does.
+pub async fn send_again(tx: &mut Tx, id: &DeliveryId, now: Timestamp) -> Result<bool> {
+    let sent = tx.row(RETRY, args![id, now]).await?.is_some();
+    if sent {
+        tx.wake(Topic::Outbox);
+    }
+    Ok(sent)
+}
+
+/// What was parked because of `problem` between `from` and `to`, in the order in which it was decided.
+/// Boards that were decided on again since are removed.
+pub async fn given_up(
+    store: &Store,
+    problem: &str,
+    from: Timestamp,
+    to: Timestamp,
+    limit: u32,
+) -> Result<Vec<DeliveryRow>> {
+    if store.row(GIVEN_UP, args![problem, from, to, 1_u32]).await?.is_none() {
+        return Ok(Vec::new()); // as nearly always: nothing is written
+    }
+    let mut tx = store.begin("drop old boards").await?;
+    tx.run(DROP_OLD_BOARDS, args![]).await?;
+    tx.commit().await?;
+    store.rows(GIVEN_UP, args![problem, from, to, limit]).await?.iter().map(delivery).collect()
+}
+
 /// When there is something to claim again: a head comes due, or a lease on one lapses.
 pub async fn next_due(store: &Store) -> Result<Option<Timestamp>> {
     store.row(NEXT_DUE, args![]).await?.map_or(Ok(None), |row| row.get("due_at_ms"))
@@ -309,6 +421,7 @@ fn claimed(row: &Row, token: &str) -> Result<(Order, Claimed)> {
         lane: row.get("lane")?,
         kind: row.get("kind")?,
         effect: row.get("effect")?,
+        urgent,
         attempt: row.get("attempts")?,
         token: token.to_owned(),
         unsure_since: row.get("unsure_before_ms")?,

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use sqlx::{
     Postgres, Row as _, Sqlite,
     postgres::{PgArguments, PgRow},
@@ -15,7 +16,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 
-use super::Result;
+use super::{Result, StoreError};
 use crate::{
     ids::{DeliveryId, EventId, InputId, OrchestrationId, RunId},
     time::Timestamp,
@@ -44,18 +45,24 @@ macro_rules! statements {
 }
 
 /// The differences. SQLite has one writer at a time, so it needs no locks on rows.
+///
+/// Whoever decides locks an orchestration first, and rows that belong to it after that. The lock lets
+/// references to the orchestration be checked meanwhile: PostgreSQL checks them at the commit of
+/// whoever changed such a row twice, and that one may have what the other waits for.
 macro_rules! word {
     (sqlite, for_update) => {
         ""
     };
+    // Not against whoever only refers to the row, as a claim does when it commits: that would wait for
+    // us, and we for what it has claimed.
     (postgres, for_update) => {
-        " FOR UPDATE"
+        " FOR NO KEY UPDATE"
     };
     (sqlite, skip_locked) => {
         ""
     };
     (postgres, skip_locked) => {
-        " FOR UPDATE SKIP LOCKED"
+        " FOR NO KEY UPDATE SKIP LOCKED"
     };
     // Takes the lane for the rest of the transaction, unless another transaction has it.
     (sqlite, lane_is_ours) => {
@@ -70,6 +77,34 @@ macro_rules! word {
     };
     (postgres, our_turn_to_claim) => {
         "pg_advisory_xact_lock(7301)"
+    };
+    // One after the other on a policy.
+    (sqlite, turn_on_policy) => {
+        "1"
+    };
+    (postgres, turn_on_policy) => {
+        "pg_advisory_xact_lock(hashtextextended(CAST($1 AS TEXT), 7302))"
+    };
+    // The rows of a JSON array of arrays, in their order: `value ->> 0` is the first column, as text in
+    // PostgreSQL.
+    (sqlite, items_1) => {
+        "json_each($1) AS item WHERE TRUE ORDER BY item.key"
+    };
+    (postgres, items_1) => {
+        "json_array_elements(CAST($1 AS JSON)) WITH ORDINALITY AS item (value, key) ORDER BY item.key"
+    };
+    // The same rows, in any order.
+    (sqlite, each_1) => {
+        "json_each($1) AS item"
+    };
+    (postgres, each_1) => {
+        "json_array_elements(CAST($1 AS JSON)) AS item (value)"
+    };
+    (sqlite, among_1) => {
+        " IN (SELECT value FROM json_each($1))"
+    };
+    (postgres, among_1) => {
+        " = ANY($1)"
     };
     (sqlite, among_3) => {
         " IN (SELECT value FROM json_each($3))"
@@ -104,6 +139,12 @@ pub(super) enum Arg<'a> {
     Ints(Vec<i64>),
 }
 
+/// What stands for `items_1`. Texts in it are [`clean`].
+pub(super) fn items(rows: &[impl Serialize]) -> Result<Arg<'static>> {
+    let json = serde_json::to_string(rows).map_err(|error| StoreError::unreadable("rows to be added", &error))?;
+    Ok(Arg::Text(Some(json.into())))
+}
+
 /// PostgreSQL's TEXT holds no NUL, and no word of ours needs one; both databases get the same.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
@@ -130,6 +171,12 @@ impl<'a> From<Option<&'a str>> for Arg<'a> {
 impl<'a> From<&'a [String]> for Arg<'a> {
     fn from(texts: &'a [String]) -> Self {
         Self::Texts(texts.iter().map(|text| clean(text)).collect())
+    }
+}
+
+impl From<&[i64]> for Arg<'_> {
+    fn from(values: &[i64]) -> Self {
+        Self::Ints(values.to_vec())
     }
 }
 

@@ -12,9 +12,12 @@ statements! {
     SET = "INSERT INTO timers (orchestration_id, key, name, due_at_ms) VALUES ($1, $2, $3, $4)
         ON CONFLICT (orchestration_id, key) DO UPDATE SET name = $3, due_at_ms = $4";
     CLEAR = "DELETE FROM timers WHERE orchestration_id = $1 AND key = $2";
+    // With its orchestration: whoever decides on that may be about to set this very timer.
     TAKE_DUE = "WITH due AS MATERIALIZED (
-            SELECT orchestration_id, key FROM timers WHERE due_at_ms <= $1
-            ORDER BY due_at_ms LIMIT $2" skip_locked ")
+            SELECT timers.orchestration_id, timers.key FROM timers
+            JOIN orchestrations ON orchestrations.id = timers.orchestration_id
+            WHERE timers.due_at_ms <= $1
+            ORDER BY timers.due_at_ms LIMIT $2" skip_locked ")
         DELETE FROM timers WHERE (orchestration_id, key) IN (SELECT orchestration_id, key FROM due)
         RETURNING orchestration_id, name, due_at_ms";
     NEXT_DUE = "SELECT MIN(due_at_ms) AS due_at_ms FROM timers";

@@ -2,7 +2,7 @@
 
 use super::{
     Result, Store, Tx,
-    sql::{Row, args, statements},
+    sql::{Row, args, clean, items, statements},
 };
 use crate::{
     ids::{InputId, OrchestrationId},
@@ -10,7 +10,9 @@ use crate::{
 };
 
 statements! {
-    ADD = "INSERT INTO trail (orchestration_id, at_ms, input, actor, what, detail) VALUES ($1, $2, $3, $4, $5, $6)";
+    ADD = "INSERT INTO trail (orchestration_id, at_ms, input, actor, what, detail)
+        SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, value ->> 4, value ->> 5
+        FROM " items_1;
     READ = "SELECT at_ms, input, actor, what, detail FROM trail WHERE orchestration_id = $1 ORDER BY seq";
 }
 
@@ -25,9 +27,19 @@ pub struct TrailEntry {
     pub detail: Option<String>,
 }
 
-pub async fn add(tx: &mut Tx, orchestration: &OrchestrationId, entry: &TrailEntry) -> Result<()> {
-    let TrailEntry { at, input, actor, what, detail } = entry;
-    tx.run(ADD, args![orchestration, *at, input, actor.as_deref(), what, detail.as_deref()]).await.map(drop)
+/// Adds what the transaction gathered ([`Tx::note`]).
+pub(super) async fn append(tx: &mut Tx, entries: &[(OrchestrationId, TrailEntry)]) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|(orchestration, TrailEntry { at, input, actor, what, detail })| {
+            let [actor, detail] = [actor, detail].map(|text| text.as_deref().map(clean));
+            (orchestration, at.as_millis(), clean(input.as_str()), actor, clean(what), detail)
+        })
+        .collect();
+    tx.run(ADD, &[items(&rows)?]).await.map(drop)
 }
 
 /// Oldest first.

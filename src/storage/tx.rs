@@ -6,10 +6,14 @@ use std::sync::Arc;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::{
-    Result, StoreError,
+    Result, StoreError, audit,
+    outbox::{self, NewDelivery},
+    patience::Patience,
     sql::{Arg, Row, Sql, args, for_postgres, for_sqlite, statements},
+    trail::{self, TrailEntry},
     wakes::{Topic, Wakes},
 };
+use crate::{ids::OrchestrationId, time::Timestamp};
 
 statements! {
     SAVEPOINT = "SAVEPOINT step";
@@ -25,46 +29,74 @@ pub struct Tx {
     wakes: Arc<Wakes>,
     /// Bits of the [`Topic`]s to wake after the commit.
     topics: u8,
+    gathered: Gathered,
+    /// How much there was at the savepoint.
+    mark: [usize; 3],
+}
+
+/// What is only ever added, and read by nothing in the transaction: it is added at the commit, all
+/// rows of a table in one statement.
+#[derive(Default)]
+struct Gathered {
+    deliveries: Vec<(NewDelivery, Timestamp)>,
+    trail: Vec<(OrchestrationId, TrailEntry)>,
+    audit: Vec<audit::NewEntry>,
 }
 
 pub(super) enum Open {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'static, Postgres>, Patience),
 }
 
 impl Tx {
     pub(super) fn new(open: Open, name: &'static str, wakes: Arc<Wakes>) -> Self {
-        Self { open, name, wakes, topics: 0 }
+        Self { open, name, wakes, topics: 0, gathered: Gathered::default(), mark: [0; 3] }
     }
 
     /// After an error it is not known whether the transaction took effect; whatever it did has to
     /// be such that it can be done again.
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
+        self.write_deliveries().await?;
+        let Gathered { trail, audit, .. } = std::mem::take(&mut self.gathered);
+        trail::append(&mut self, &trail).await?;
+        audit::append(&mut self, audit).await?;
         match self.open {
             Open::Sqlite(open) => open.commit().await?,
-            Open::Postgres(open) => open.commit().await?,
+            Open::Postgres(open, patience) => patience.wait(open.commit()).await?,
         }
         committed(self.name);
         self.wakes.wake(self.topics);
         Ok(())
     }
 
+    /// Writes the deliveries that were added so far, for who has to see them before the commit.
+    pub(super) async fn write_deliveries(&mut self) -> Result<()> {
+        let deliveries = std::mem::take(&mut self.gathered.deliveries);
+        outbox::append(self, &deliveries).await
+    }
+
     /// Undoes everything, and returns when what it held is free again.
     pub async fn rollback(self) -> Result<()> {
         match self.open {
             Open::Sqlite(open) => open.rollback().await?,
-            Open::Postgres(open) => open.rollback().await?,
+            Open::Postgres(open, patience) => patience.wait(open.rollback()).await?,
         }
         Ok(())
     }
 
     /// From here [`Tx::rollback_to_savepoint`] can undo. There is one savepoint at a time.
     pub async fn savepoint(&mut self) -> Result<()> {
+        let Gathered { deliveries, trail, audit } = &self.gathered;
+        self.mark = [deliveries.len(), trail.len(), audit.len()];
         self.run(SAVEPOINT, args![]).await.map(drop)
     }
 
     /// Undoes everything since [`Tx::savepoint`], also after a failed statement, and ends it.
     pub async fn rollback_to_savepoint(&mut self) -> Result<()> {
+        let [deliveries, trail, audit] = self.mark;
+        self.gathered.deliveries.truncate(deliveries);
+        self.gathered.trail.truncate(trail);
+        self.gathered.audit.truncate(audit);
         self.run(UNDO, args![]).await?;
         self.release().await
     }
@@ -72,6 +104,22 @@ impl Tx {
     /// Ends the savepoint and keeps what was done since.
     pub async fn release(&mut self) -> Result<()> {
         self.run(RELEASE, args![]).await.map(drop)
+    }
+
+    /// Has the entry added to the audit log when this is committed.
+    pub fn audit(&mut self, entry: audit::NewEntry) {
+        self.gathered.audit.push(entry);
+    }
+
+    /// Has the line added to the orchestration's trail when this is committed.
+    pub fn note(&mut self, orchestration: &OrchestrationId, entry: TrailEntry) {
+        self.gathered.trail.push((orchestration.clone(), entry));
+    }
+
+    /// Has the delivery added when this is committed.
+    pub(super) fn deliver(&mut self, new: NewDelivery, now: Timestamp) {
+        self.gathered.deliveries.push((new, now));
+        self.wake(Topic::Outbox);
     }
 
     pub(super) fn wake(&mut self, topic: Topic) {
@@ -82,7 +130,9 @@ impl Tx {
     pub(super) async fn run(&mut self, sql: Sql, args: &[Arg<'_>]) -> Result<u64> {
         let done = match &mut self.open {
             Open::Sqlite(open) => for_sqlite(sql, args).execute(&mut **open).await.map(|done| done.rows_affected()),
-            Open::Postgres(open) => for_postgres(sql, args).execute(&mut **open).await.map(|done| done.rows_affected()),
+            Open::Postgres(open, patience) => {
+                patience.wait(for_postgres(sql, args).execute(&mut **open)).await.map(|done| done.rows_affected())
+            }
         };
         done.map_err(|cause| StoreError::Statement { name: sql.name, cause })
     }
@@ -93,8 +143,8 @@ impl Tx {
                 .fetch_all(&mut **open)
                 .await
                 .map(|rows| rows.into_iter().map(Row::Sqlite).collect()),
-            Open::Postgres(open) => for_postgres(sql, args)
-                .fetch_all(&mut **open)
+            Open::Postgres(open, patience) => patience
+                .wait(for_postgres(sql, args).fetch_all(&mut **open))
                 .await
                 .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
         };

@@ -12,14 +12,20 @@ use std::{
     time::Duration,
 };
 
-use sqlx::postgres::{PgListener, PgPool};
-use tokio::sync::Notify;
+use sqlx::{
+    Executor as _,
+    postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions},
+};
+use tokio::{sync::Notify, time::timeout};
 
 const CHANNEL: &str = "baton_wakes";
 /// Replicas hear of new work this often at the most.
 const GATHER: Duration = Duration::from_millis(20);
 /// Between attempts to listen again after the connection was lost.
 const RECONNECT: Duration = Duration::from_secs(2);
+/// After so long without a word, the connection is tried out.
+const SILENCE: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// One for each queue. Each has room for one waiting worker: a hint that nobody waits for is kept
 /// for the next `notified().await`.
@@ -41,7 +47,7 @@ pub(super) enum Topic {
 }
 
 impl Topic {
-    const ALL: [Self; 3] = [Self::Inbox, Self::Outbox, Self::Timers];
+    pub(super) const ALL: [Self; 3] = [Self::Inbox, Self::Outbox, Self::Timers];
 
     pub(super) const fn bit(self) -> u8 {
         self as u8
@@ -86,25 +92,35 @@ pub(super) async fn tell(pool: PgPool, wakes: Arc<Wakes>, own: String) {
     }
 }
 
-/// Hears the other replicas, for as long as the store is open.
-pub(super) async fn listen(pool: PgPool, wakes: Arc<Wakes>, own: String) {
-    while !pool.is_closed() {
-        if let Err(error) = hear(&pool, &wakes, &own).await {
+/// Hears the other replicas, until it is aborted.
+pub(super) async fn listen(options: PgConnectOptions, wakes: Arc<Wakes>, own: String) {
+    loop {
+        if let Err(error) = hear(&options, &wakes, &own).await {
             tracing::debug!(%error, "not listening for new work of other replicas");
         }
         tokio::time::sleep(RECONNECT).await;
     }
 }
 
-async fn hear(pool: &PgPool, wakes: &Wakes, own: &str) -> sqlx::Result<()> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
+/// The connection is a pool of its own: one that hangs is left behind with it.
+async fn hear(options: &PgConnectOptions, wakes: &Wakes, own: &str) -> sqlx::Result<()> {
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER).connect_lazy_with(options.clone());
+    let mut listener = in_time(PgListener::connect_with(&pool)).await?;
+    in_time(listener.listen(CHANNEL)).await?;
     loop {
-        let notification = listener.recv().await?;
-        if let Some((from, topics)) = notification.payload().split_once(' ')
+        let Ok(heard) = timeout(SILENCE, listener.recv()).await else {
+            // Nobody said anything, or nobody can be heard any more.
+            in_time(listener.execute("SELECT 1")).await?;
+            continue;
+        };
+        if let Some((from, topics)) = heard?.payload().split_once(' ')
             && from != own
         {
             wakes.heard(topics.parse().unwrap_or_default());
         }
     }
+}
+
+async fn in_time<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(ANSWER, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

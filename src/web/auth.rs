@@ -3,7 +3,7 @@
 //! With an admin token: whoever shows it, as a bearer or in the login form, which hands out a cookie
 //! that is derived from it and lapses. Without one: whoever is on this machine, asks this machine by
 //! name or address (a page elsewhere whose name was rebound to 127.0.0.1 does not), and comes
-//! through no proxy that says so.
+//! through no proxy that can be told by its traces. A proxy that leaves none cannot: `app` warns.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -13,7 +13,7 @@ use std::{
 use axum::{
     Form,
     extract::{ConnectInfo, Query, Request, State},
-    http::{HeaderMap, StatusCode, header, uri::Authority},
+    http::{Extensions, HeaderMap, HeaderName, StatusCode, Version, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
@@ -23,23 +23,45 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use url::Url;
 
-use super::{Web, html};
+use super::{Web, cookies, html, tries};
 use crate::time::Timestamp;
 
 const COOKIE: &str = "baton_session";
 /// A working day; then the token is asked for again.
 const SESSION: Duration = Duration::from_hours(12);
-/// Headers by which a proxy says that it is one.
-const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+/// Headers by which a proxy says that it is one; so does everything that begins with `x-forwarded-`.
+const FORWARDED: [&str; 8] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "x-original-forwarded-for",
+];
 
 /// Lets operators through.
 pub(super) async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
     let Some(token) = &web.admin_token else {
         return if is_local(&request) { next.run(request).await } else { elsewhere() };
     };
-    if shows_token(token, request.headers()) || has_session(token, request.headers(), web.clock.now()) {
+    let (headers, now) = (request.headers(), web.clock.now());
+    if has_session(token, headers, now) {
         return next.run(request).await;
+    }
+    if let Some(shown) = bearer(headers) {
+        let place = tries::place(request.extensions(), headers);
+        if let Some(wait) = web.tries.wait(place, now) {
+            return too_many(wait);
+        }
+        if same(token.expose_secret(), shown) {
+            return next.run(request).await;
+        }
+        web.tries.wrong(place, now);
+        tracing::warn!("somebody showed a wrong admin token");
     }
     let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
     (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], login_page(here, false)).into_response()
@@ -65,14 +87,24 @@ pub(super) struct Login {
     next: String,
 }
 
-pub(super) async fn log_in(State(web): State<Web>, headers: HeaderMap, Form(login): Form<Login>) -> Response {
+pub(super) async fn log_in(
+    State(web): State<Web>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    Form(login): Form<Login>,
+) -> Response {
     let Some(token) = &web.admin_token else { return Redirect::to("/").into_response() };
+    let (place, now) = (tries::place(&extensions, &headers), web.clock.now());
+    if let Some(wait) = web.tries.wait(place, now) {
+        return too_many(wait);
+    }
     if !same(token.expose_secret(), login.token.expose_secret().trim()) {
+        web.tries.wrong(place, now);
         tracing::warn!("somebody tried a wrong admin token");
         return (StatusCode::UNAUTHORIZED, login_page(&login.next, true)).into_response();
     }
-    let session = session(token, web.clock.now() + SESSION);
-    let cookie = cookie(&session, &headers);
+    let session = session(token, now + SESSION);
+    let cookie = cookie(&session, is_private(&headers, web.public_url.as_ref()));
     ([(header::SET_COOKIE, cookie)], Redirect::to(our_own(&login.next))).into_response()
 }
 
@@ -86,7 +118,13 @@ fn is_local(request: &Request) -> bool {
         && host.is_some_and(names_this_machine)
         && hosts.next().is_none()
         && request.uri().authority().is_none_or(|authority| names_this_machine(authority.as_str()))
-        && FORWARDED.iter().all(|name| !headers.contains_key(*name))
+        && !headers.keys().any(is_of_a_proxy)
+        // nginx speaks HTTP/1.0 to what it stands before, and adds no header unless it is told to.
+        && request.version() >= Version::HTTP_11
+}
+
+fn is_of_a_proxy(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-forwarded-") || FORWARDED.contains(&name.as_str())
 }
 
 /// `localhost`, `127.0.0.1:7300`, `[::1]:7300`.
@@ -96,16 +134,14 @@ fn names_this_machine(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn shows_token(token: &SecretString, headers: &HeaderMap) -> bool {
-    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let shown = shown.and_then(|value| value.split_once(' ')).filter(|(how, _)| how.eq_ignore_ascii_case("bearer"));
-    shown.is_some_and(|(_, shown)| same(token.expose_secret(), shown.trim()))
+/// The token that is shown, right or wrong.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (how, shown) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    how.eq_ignore_ascii_case("bearer").then(|| shown.trim())
 }
 
 fn has_session(token: &SecretString, headers: &HeaderMap, now: Timestamp) -> bool {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut values = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    values.any(|(name, value)| name == COOKIE && is_session(token, value, now))
+    cookies::all(headers, COOKIE).any(|value| is_session(token, value, now))
 }
 
 fn is_session(token: &SecretString, value: &str, now: Timestamp) -> bool {
@@ -126,9 +162,18 @@ fn session(token: &SecretString, until: Timestamp) -> String {
     format!("{until}.{}", proof.unwrap_or_default())
 }
 
-fn cookie(value: &str, headers: &HeaderMap) -> String {
-    let https = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
-    let secure = if https { "; Secure" } else { "" };
+/// Whether the browser came by https, as the proxy says or as our public address is.
+fn is_private(headers: &HeaderMap, public: Option<&Url>) -> bool {
+    let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let by_our_name = public.is_some_and(|public| {
+        let host = asked.as_ref().map(Authority::host);
+        public.scheme() == "https" && host.is_some_and(|host| public.host_str() == Some(host))
+    });
+    by_our_name || headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https")
+}
+
+fn cookie(value: &str, private: bool) -> String {
+    let secure = if private { "; Secure" } else { "" };
     format!("{COOKIE}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}", SESSION.as_secs())
 }
 
@@ -154,6 +199,12 @@ fn login_page(next: &str, wrong: bool) -> maud::Markup {
         }
     };
     html::page("Log in", html::Nav::None, &form)
+}
+
+fn too_many(wait: Duration) -> Response {
+    let seconds = wait.as_secs().max(1).to_string();
+    let reason = "Too many wrong admin tokens came from there.\n";
+    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)], reason).into_response()
 }
 
 fn elsewhere() -> Response {

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use crate::{slack::webhook::Heard, telemetry::Metrics, time::Clock};
+use crate::{door::Heard, telemetry::Metrics, time::Clock};
 
 /// `webhooks`, counted.
 pub fn counted(webhooks: Router, metrics: Metrics, clock: Clock) -> Router {
@@ -16,7 +16,7 @@ pub fn counted(webhooks: Router, metrics: Metrics, clock: Clock) -> Router {
 }
 
 async fn count(State((metrics, clock)): State<(Metrics, Clock)>, request: Request, next: Next) -> Response {
-    let kind = kind(request.uri().path());
+    let (source, kind) = kind(request.uri().path());
     let came = clock.now();
     let response = next.run(request).await;
     metrics.door(clock.now().since(came));
@@ -25,19 +25,21 @@ async fn count(State((metrics, clock)): State<(Metrics, Clock)>, request: Reques
         Some(Heard::Duplicate) => "duplicate",
         Some(Heard::Ignored(_)) => "ignored",
         Some(Heard::Probe) => "probe",
+        Some(Heard::Shed) => "shed",
         Some(Heard::Refused) | None => "refused",
     };
-    metrics.event("slack", kind, result);
+    metrics.event(source, kind, result);
     response
 }
 
-/// Our own word, so that nobody can make up labels.
-fn kind(path: &str) -> &'static str {
+/// The platform and what sort of request it is: our own words, so that nobody can make up labels.
+fn kind(path: &str) -> (&'static str, &'static str) {
     match path {
-        "/slack/commands" => "commands",
-        "/slack/interactivity" => "interactivity",
-        "/slack/events" => "events",
-        _ => "other",
+        "/slack/commands" => ("slack", "commands"),
+        "/slack/interactivity" => ("slack", "interactivity"),
+        "/slack/events" => ("slack", "events"),
+        "/linear/webhooks" => ("linear", "webhooks"),
+        _ => ("other", "other"),
     }
 }
 
@@ -54,15 +56,17 @@ mod tests {
         let metrics = Metrics::new();
         let webhooks = Router::new()
             .route("/slack/commands", post(|| async { (Extension(Heard::New), "") }))
-            .route("/slack/events", post(|| async { (Extension(Heard::Ignored("not for us")), "") }));
+            .route("/slack/events", post(|| async { (Extension(Heard::Ignored("not for us")), "") }))
+            .route("/linear/webhooks", post(|| async { (Extension(Heard::Duplicate), "") }));
         let counted = counted(webhooks, metrics.clone(), Clock::manual(Timestamp::default()));
-        for path in ["/slack/commands", "/slack/commands", "/slack/events"] {
+        for path in ["/slack/commands", "/slack/commands", "/slack/events", "/linear/webhooks"] {
             let request = Request::post(path).body(Body::empty()).expect("a request");
             counted.clone().oneshot(request).await.expect("an answer");
         }
         let text = metrics.render();
         assert!(text.contains("baton_events_total{source=\"slack\",kind=\"commands\",result=\"stored\"} 2"), "{text}");
         assert!(text.contains("kind=\"events\",result=\"ignored\"} 1"), "{text}");
-        assert!(text.contains("baton_door_seconds_count 3"), "{text}");
+        assert!(text.contains("{source=\"linear\",kind=\"webhooks\",result=\"duplicate\"} 1"), "{text}");
+        assert!(text.contains("baton_door_seconds_count 4"), "{text}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -20,12 +20,20 @@ use crate::{
 
 /// The workers without which nothing gets done. Others may rest for longer than [`SILENT`].
 const WORKERS: [&str; 4] = ["inbox", "outbox", "timers", "follow"];
+/// A write that was taken so long ago still counts.
+const FRESH: Duration = Duration::from_secs(1);
 /// A worker that has not been heard of for so long hangs, or is gone.
 const SILENT: Duration = Duration::from_mins(1);
 
-/// When each worker was last heard of. Cheap to clone.
+/// When each worker was last heard of, and when the database last took a write. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Ready(Arc<Mutex<BTreeMap<&'static str, Timestamp>>>);
+pub struct Ready(Arc<Mutex<Beats>>);
+
+#[derive(Debug, Default)]
+struct Beats {
+    workers: BTreeMap<&'static str, Timestamp>,
+    wrote: Timestamp,
+}
 
 impl Ready {
     #[must_use]
@@ -35,12 +43,25 @@ impl Ready {
 
     /// The worker is alive at `now`.
     pub fn worker_beat(&self, name: &'static str, now: Timestamp) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, now);
+        self.lock().workers.insert(name, now);
+    }
+
+    fn has_written_at(&self, now: Timestamp) -> bool {
+        let wrote = self.lock().wrote;
+        wrote <= now && now.since(wrote) < FRESH
+    }
+
+    fn wrote(&self, now: Timestamp) {
+        self.lock().wrote = now;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Beats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn silent(&self, now: Timestamp) -> Vec<&'static str> {
-        let beats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let heard = |name: &&str| beats.get(name).is_some_and(|beat| now.since(*beat) <= SILENT);
+        let beats = self.lock();
+        let heard = |name: &&str| beats.workers.get(name).is_some_and(|beat| now.since(*beat) <= SILENT);
         WORKERS.into_iter().filter(|name| !heard(name)).collect()
     }
 }
@@ -51,8 +72,9 @@ pub(super) async fn live() -> &'static str {
 
 pub(super) async fn ready(State(web): State<Web>) -> Response {
     let mut missing = Vec::new();
-    missing.extend(database(&web.store).await);
-    let silent = web.ready.silent(web.clock.now());
+    let now = web.clock.now();
+    missing.extend(database(&web.store, &web.ready, now).await);
+    let silent = web.ready.silent(now);
     if !silent.is_empty() {
         missing.push(format!("workers ({})", silent.join(", ")));
     }
@@ -63,15 +85,24 @@ pub(super) async fn ready(State(web): State<Web>) -> Response {
 }
 
 /// A newer schema is fine while we run: it was expanded for the replicas that come after us.
-async fn database(store: &Store) -> Option<String> {
+async fn database(store: &Store, ready: &Ready, now: Timestamp) -> Option<String> {
     if store.ping().await.is_err() {
         return Some("database".into());
     }
     match store.check_schema().await {
-        Ok(Schema::Current | Schema::Newer) => None,
-        Ok(Schema::Behind) => Some("migrations".into()),
-        Err(_) => Some("database".into()),
+        Ok(Schema::Current | Schema::Newer) => {}
+        Ok(Schema::Behind) => return Some("migrations".into()),
+        Err(_) => return Some("database".into()),
     }
+    // Whoever asks often is not to make us write often.
+    if ready.has_written_at(now) {
+        return None;
+    }
+    if store.try_write(now).await.is_err() {
+        return Some("database (it cannot be written to)".into());
+    }
+    ready.wrote(now);
+    None
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub enum Nav {
     None,
     Orchestrations,
     Deliveries,
+    Mended,
+    Audit,
 }
 
 pub fn page(title: &str, here: Nav, body: &Markup) -> Markup {
@@ -40,6 +42,8 @@ pub fn page(title: &str, here: Nav, body: &Markup) -> Markup {
                         nav {
                             a href="/" aria-current=[current(Nav::Orchestrations)] { "Orchestrations" }
                             a href="/deliveries" aria-current=[current(Nav::Deliveries)] { "Deliveries" }
+                            a href="/mended" aria-current=[current(Nav::Mended)] { "Mended" }
+                            a href="/audit" aria-current=[current(Nav::Audit)] { "Audit log" }
                         }
                     }
                 }
@@ -87,7 +91,7 @@ pub fn link(label: &str, address: &str) -> Markup {
 pub fn badge(word: &str) -> Markup {
     let class = match word {
         "done" | "approved" => "badge good",
-        "failed" | "parked" => "badge bad",
+        "failed" | "parked" | "refused" | "breach" | "halted" | "hangs" | "run_unknown" => "badge bad",
         "deciding" | "blocked" | "answered" => "badge ask",
         "stopped" | "rejected" | "expired" => "badge off",
         _ => "badge",

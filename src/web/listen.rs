@@ -23,6 +23,12 @@ use tower_http::timeout::TimeoutBody;
 
 /// The head of a request has to arrive within this, the first one as well as one after another.
 const HEAD: Duration = Duration::from_secs(20);
+/// The same for who comes while there is a crowd, so that the slow do not fill the place.
+const HEAD_IN_A_CROWD: Duration = Duration::from_secs(2);
+const CROWD: usize = MOST / 2;
+/// A head may have this many bytes, and each connection this much of a body before it is taken. A
+/// webhook's head has one or two thousand.
+const BUFFER: usize = 32 << 10;
 /// A body may pause for this long. The door asks for more haste.
 const BODY: Duration = Duration::from_secs(20);
 /// Requests under way at a stop have this long. A webhook is answered sooner.
@@ -39,7 +45,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         tokio::select! {
             accepted = listener.accept(), if connections.len() < MOST => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, peer, router.clone(), stop.clone()));
+                    let head = if connections.len() < CROWD { HEAD } else { HEAD_IN_A_CROWD };
+                    connections.spawn(connection(stream, peer, head, router.clone(), stop.clone()));
                 }
                 Err(error) => refused(&error).await,
             },
@@ -54,14 +61,15 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+async fn connection(stream: TcpStream, peer: SocketAddr, head: Duration, router: Router, stop: CancellationToken) {
     // Answers are small; an error here changes nothing else.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| answer(router.clone(), peer, request));
     let mut served = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
+            .header_read_timeout(head)
+            .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(stream), service)
     );
     let ended = tokio::select! {

@@ -9,7 +9,7 @@ use axum::{
 };
 
 use super::Web;
-use crate::storage::{Result, Store, inbox, orchestrations, outbox};
+use crate::storage::{Result, Store, inbox, mended, orchestrations, outbox};
 use crate::telemetry::Metrics;
 
 /// A scrape gets the counters in time, whatever the database does.
@@ -27,5 +27,6 @@ async fn gauge(store: &Store, metrics: &Metrics) -> Result<()> {
     let outbox = outbox::counts(store).await?;
     metrics.set_outbox_depth(outbox.waiting, outbox.parked);
     metrics.set_orchestrations(&orchestrations::counts_by_stage(store).await?);
+    metrics.set_mended(&mended::counts(store).await?);
     Ok(())
 }

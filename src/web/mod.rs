@@ -1,17 +1,22 @@
-//! What an operator sees: health, metrics, and pages about orchestrations and deliveries.
+//! What an operator sees: health, metrics, and pages about orchestrations, deliveries and what was mended.
 //!
 //! Plain HTML without a script. `app` mounts the [`router`] beside the webhooks, and has to serve
 //! with connect info, because [`auth`] asks where a request comes from.
 
+mod audit;
 mod auth;
+mod cookies;
 mod deliveries;
 pub mod door;
 mod health;
 pub mod html;
+mod install;
 pub mod listen;
+mod mended;
 mod metrics;
 mod orchestration;
 mod orchestrations;
+mod tries;
 
 use axum::{
     Router,
@@ -23,8 +28,11 @@ use axum::{
 };
 use secrecy::SecretString;
 use tower_http::{csrf::CsrfLayer, set_header::SetResponseHeaderLayer};
+use url::Url;
 
 pub use health::Ready;
+pub use install::installs;
+pub use tries::Tries;
 
 use crate::{storage::Store, telemetry::Metrics, time::Clock};
 
@@ -32,7 +40,7 @@ use crate::{storage::Store, telemetry::Metrics, time::Clock};
 const BODY: usize = 8 * 1024;
 
 /// What every response carries: nothing is loaded from elsewhere, framed, guessed or kept.
-const HEADERS: [(HeaderName, &str); 5] = [
+const HEADERS: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -43,6 +51,8 @@ const HEADERS: [(HeaderName, &str); 5] = [
     // Not `no-referrer`: browsers would then post our forms with the origin `null`.
     (header::REFERRER_POLICY, "same-origin"),
     (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
 /// What the pages are made from.
@@ -53,6 +63,9 @@ pub struct Web {
     pub ready: Ready,
     /// Wanted by everything but health when it is set; otherwise that answers on loopback only.
     pub admin_token: Option<SecretString>,
+    /// Of that token, wrong.
+    pub tries: Tries,
+    pub public_url: Option<Url>,
     pub clock: Clock,
 }
 
@@ -63,6 +76,10 @@ pub fn router(web: Web) -> Router {
         .route("/orchestrations/{id}", get(orchestration::page))
         .route("/deliveries", get(deliveries::page))
         .route("/deliveries/{id}/retry", post(deliveries::retry))
+        .route("/mended", get(mended::page))
+        .route("/audit", get(audit::page))
+        .route("/halt", post(audit::halt))
+        .route("/resume", post(audit::resume))
         .route("/metrics", get(metrics::page))
         .route_layer(middleware::from_fn_with_state(web.clone(), auth::guard));
     let everybody = Router::new()
@@ -72,10 +89,13 @@ pub fn router(web: Web) -> Router {
         .route("/assets/baton.css", get(style))
         .route("/assets/baton.svg", get(icon));
     let pages = operators.merge(everybody).layer(CsrfLayer::new()).layer(DefaultBodyLimit::max(BODY));
-    let pages = HEADERS.into_iter().fold(pages, |pages, (name, value)| {
+    with_headers(pages).with_state(web)
+}
+
+fn with_headers<S: Clone + Send + Sync + 'static>(pages: Router<S>) -> Router<S> {
+    HEADERS.into_iter().fold(pages, |pages, (name, value)| {
         pages.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
-    });
-    pages.with_state(web)
+    })
 }
 
 async fn style() -> impl IntoResponse {

@@ -14,7 +14,7 @@ use crate::{
         artifact::Artifact,
         board,
         orchestration::{Child, Fate, Orchestration, Version},
-        policy::{Approver, Policy},
+        policy::Policy,
         proposal::{ChildSpec, Content, Proposal},
         route::Launch,
         run::RunSettings,
@@ -122,11 +122,7 @@ fn settings(settings: &RunSettings, max_children: Option<u32>, launch: Launch) -
 }
 
 fn policy(policy: &Policy) -> String {
-    let people: Vec<String> = policy
-        .approvers
-        .iter()
-        .map(|Approver::Member { platform, id }| format!("{}:{id}", platform.as_str()))
-        .collect();
+    let people: Vec<String> = policy.approvers.iter().map(ToString::to_string).collect();
     let who = if people.is_empty() { "anyone in the conversation".into() } else { list(&people) };
     let own = if policy.self_approval { "" } else { ", not the one who asked" };
     let wanted = count(policy.quorum as usize, "approval", "approvals");
@@ -157,6 +153,7 @@ fn fate(fate: &Fate) -> Markup {
             Fate::Approved { by } => {
                 "approved by " @for (at, actor) in by.iter().enumerate() { @if at > 0 { ", " } (person(actor)) }
             },
+            Fate::ApprovedByPolicy { policy } => { "approved by the policy " (policy) },
             Fate::Rejected { by } => { "rejected by " (person(by)) },
             Fate::ChangesRequested { by } => { "sent back for changes by " (person(by)) },
             Fate::Replaced { by } => { "replaced by version " (by) },

@@ -7,7 +7,7 @@ use axum::{
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Web, html};
+use super::{Web, audit, html};
 use crate::{
     domain::text::first_line,
     storage::{
@@ -37,8 +37,10 @@ async fn read(web: &Web, open_only: bool) -> Result<Markup> {
     let filter = Filter { workspace: None, place: None, open_only, limit: MOST };
     let found = orchestrations::list(&web.store, &filter).await?;
     let parked = outbox::counts(&web.store).await?.parked;
+    let switch = audit::switch(web).await?;
     let body = html! {
         h1 { "Orchestrations" }
+        (switch)
         @if parked > 0 {
             p.bad { a href="/deliveries" { (parked) @if parked == 1 { " delivery is" } @else { " deliveries are" } " parked" } }
         }
@@ -47,7 +49,7 @@ async fn read(web: &Web, open_only: bool) -> Result<Markup> {
             a href="/?open" aria-current=[open_only.then_some("true")] { "Open" }
         }
         @if found.is_empty() {
-            p.empty { "There are none. Type " code { "/orchestrate" } " in Slack." }
+            p.empty { "There are none. Type " code { "/orchestrate" } " in Slack, or delegate an issue in Linear." }
         } @else {
             table {
                 thead { tr { th { "Asked (UTC)" } th { "Stage" } th { "Task" } th { "Children" } th { "By" } th { "Where" } } }

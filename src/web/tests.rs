@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::ConnectInfo,
-    http::{HeaderMap, Method, Request, StatusCode, header},
+    http::{HeaderMap, Method, Request, StatusCode, Version, header},
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -18,15 +18,14 @@ use crate::{
         command::{Ask, Verb},
         conversation::Conversation,
         decide::{Opening, open},
-        input::AnswerPath,
         orchestration::Request as Asked,
         route::Terms,
     },
     ids::{DeliveryId, InputId, OrchestrationId},
     storage::{
-        orchestrations,
+        kept, mended, orchestrations,
         outbox::{self, NewDelivery},
-        trail::{self, TrailEntry},
+        trail::TrailEntry,
     },
     time::Timestamp,
 };
@@ -65,6 +64,8 @@ impl Site {
             metrics: Metrics::new(),
             ready: ready.clone(),
             admin_token: admin_token.map(Into::into),
+            tries: Tries::default(),
+            public_url: Some("https://baton.example.com".parse().expect("an address")),
             clock: clock.clone(),
         };
         (Self { router: router(web), ready, clock, _folder: folder }, store)
@@ -104,22 +105,10 @@ impl Site {
 
 /// One orchestration with a trail and a parked delivery.
 async fn fill(store: &Store) {
-    let request = Asked {
-        verb: Verb::Orchestrate,
-        ask: Ask { task: HOSTILE.into(), ..Ask::default() },
-        by: Actor::slack("T1", "UADA"),
-        at: NOW,
-        message: None,
-        context: Vec::new(),
-    };
-    let opening = Opening {
-        id: OrchestrationId::new("o1"),
-        conversation: Conversation::slack("T1", "C1", None),
-        request,
-        terms: Terms::default(),
-        answer: AnswerPath::default(),
-        gather: false,
-    };
+    let ask = Ask { task: HOSTILE.into(), ..Ask::default() };
+    let request = Asked::new(Verb::Orchestrate, ask, Actor::slack("T1", "UADA"), NOW);
+    let conversation = Conversation::slack("T1", "C1", None);
+    let opening = Opening::new(OrchestrationId::new("o1"), conversation, request, Terms::default());
     let (orchestration, _) = open(opening, NOW).expect("an orchestration");
     let entry = TrailEntry {
         at: NOW,
@@ -141,7 +130,7 @@ async fn fill(store: &Store) {
     };
     let mut tx = store.begin("fill").await.expect("a transaction");
     orchestrations::insert(&mut tx, &orchestration).await.expect("a row");
-    trail::add(&mut tx, &orchestration.id, &entry).await.expect("a row");
+    tx.note(&orchestration.id, entry);
     outbox::add(&mut tx, &delivery, NOW).await.expect("a row");
     tx.commit().await.expect("a commit");
     let mut tx = store.begin("park").await.expect("a transaction");
@@ -191,6 +180,13 @@ async fn without_a_token_only_this_machine_is_answered() {
     ] {
         assert_eq!(status, StatusCode::FORBIDDEN, "{what}");
     }
+    for name in ["X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"] {
+        assert_eq!(ask("localhost:7300", here, Some((name, "192.0.2.7"))).await, StatusCode::FORBIDDEN, "{name}");
+    }
+    let old = Request::get("/").version(Version::HTTP_10).header("host", "127.0.0.1:7300");
+    let old = old.extension(ConnectInfo::<SocketAddr>("127.0.0.1:5000".parse().expect("an address")));
+    let old = site.router.clone().oneshot(old.body(Body::empty()).expect("a request")).await.expect("an answer");
+    assert_eq!(old.status(), StatusCode::FORBIDDEN, "nginx without a word of its own");
     let elsewhere = site.get_with("/metrics", "accept", "*/*").await;
     assert_eq!(elsewhere.status, StatusCode::FORBIDDEN);
     assert!(elsewhere.text.contains("BATON_ADMIN_TOKEN"));
@@ -230,6 +226,81 @@ async fn a_login_hands_out_a_cookie_that_is_not_the_token() {
     assert_eq!(site.get_with("/", "cookie", session).await.status, StatusCode::OK);
     site.clock.advance(Duration::from_hours(12));
     assert_eq!(site.get_with("/", "cookie", session).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_cookie_keeps_to_https_where_the_browser_came_by_it() {
+    let site = Site::new(Some("the-admin-token")).await;
+    let cookie = async |host: &'static str, more: Option<(&'static str, &'static str)>| {
+        let form = [("host", host), ("content-type", "application/x-www-form-urlencoded")];
+        let headers: Vec<_> = form.into_iter().chain(more).collect();
+        let page = site.send(Method::POST, "/login", &headers, "token=the-admin-token", Some("127.0.0.1:5000")).await;
+        page.headers[header::SET_COOKIE].to_str().expect("text").to_owned()
+    };
+    assert!(cookie("baton.example.com", None).await.ends_with("; Secure"));
+    assert!(cookie("localhost:7300", Some(("x-forwarded-proto", "https"))).await.ends_with("; Secure"));
+    assert!(!cookie("localhost:7300", None).await.contains("Secure"), "a browser would drop it");
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_slowed_down_and_who_is_logged_in_is_not() {
+    let site = Site::new(Some("the-admin-token")).await;
+    let form = [("host", "baton.example.com"), ("content-type", "application/x-www-form-urlencoded")];
+    let log_in = |body: &'static str, peer| site.send(Method::POST, "/login", &form, body, Some(peer));
+    let right = log_in("token=the-admin-token", "192.0.2.7:1").await;
+    let cookie = right.headers[header::SET_COOKIE].to_str().expect("text");
+    let session = cookie.split(';').next().expect("a pair").to_owned();
+
+    for _ in 0..5 {
+        assert_eq!(log_in("token=guess", "192.0.2.7:1").await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(site.get_with("/", "authorization", "Bearer guess").await.status, StatusCode::UNAUTHORIZED);
+    }
+    let refused = log_in("token=the-admin-token", "192.0.2.7:1").await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "the right one is not looked at either");
+    assert_eq!(refused.headers[header::RETRY_AFTER], "6");
+    let bearer = site.get_with("/metrics", "authorization", "Bearer the-admin-token").await;
+    assert_eq!(bearer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(site.get_with("/", "cookie", &session).await.status, StatusCode::OK);
+    assert_eq!(log_in("token=the-admin-token", "192.0.2.8:1").await.status, StatusCode::SEE_OTHER);
+    site.clock.advance(Duration::from_secs(6));
+    assert_eq!(log_in("token=the-admin-token", "192.0.2.7:1").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers_that_keep_a_browser_in_hand() {
+    let open = Site::new(None).await;
+    let closed = Site::new(Some("the-admin-token")).await;
+    let mut answers = Vec::new();
+    for path in ["/", "/orchestrations/o1", "/deliveries", "/audit", "/metrics", "/healthz", "/readyz", "/login"] {
+        answers.push((path, open.get(path).await));
+        answers.push((path, closed.get(path).await));
+    }
+    answers.push(("/orchestrations/none", open.get("/orchestrations/none").await));
+    answers.push(("/assets/baton.css", open.get("/assets/baton.css").await));
+    answers.push(("forbidden", open.get_with("/", "accept", "*/*").await));
+    for (path, page) in answers {
+        for (name, value) in HEADERS {
+            assert_eq!(page.headers.get(&name).map(HeaderValue::as_bytes), Some(value.as_bytes()), "{name} of {path}");
+        }
+        for inline in ["<script", "<style", " style=", " onclick=", "javascript:"] {
+            assert!(!page.text.contains(inline), "{inline} in {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_other_site_can_make_a_browser_act() {
+    let site = Site::new(None).await;
+    for path in ["/deliveries/d1/retry", "/halt", "/resume", "/login"] {
+        for foreign in [("origin", "https://evil.example.com"), ("sec-fetch-site", "cross-site"), ("origin", "null")] {
+            let headers = [("host", "localhost:7300"), foreign];
+            let page = site.send(Method::POST, path, &headers, "", Some("127.0.0.1:5000")).await;
+            assert_eq!(page.status, StatusCode::FORBIDDEN, "{path} with {foreign:?}");
+        }
+        let get = site.get(path).await.status;
+        assert!(path == "/login" || get == StatusCode::METHOD_NOT_ALLOWED, "{path}: {get}");
+    }
+    assert!(site.get("/deliveries").await.text.contains("Send again"), "nothing was done");
 }
 
 #[tokio::test]
@@ -285,4 +356,36 @@ async fn a_wrong_method_is_told_so() {
     let site = Site::new(None).await;
     let page = site.send(Method::POST, "/healthz", &[("host", "localhost")], "", Some("127.0.0.1:1")).await;
     assert_eq!(page.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn what_was_mended_is_shown_with_the_last_look() {
+    let (site, store) = Site::without_schema(None).await;
+    store.migrate().await.expect("a schema");
+    let page = site.get("/mended").await;
+    assert!(page.text.contains("nothing was lost") && page.text.contains("not been reconciled"), "{}", page.text);
+    let finding = mended::Finding {
+        key: "run:r1".into(),
+        kind: "run_adopted",
+        orchestration: Some(OrchestrationId::new("o1")),
+        what: HOSTILE.into(),
+    };
+    let mut tx = store.begin("mend").await.expect("a transaction");
+    assert!(mended::add(&mut tx, &finding, NOW).await.expect("a row"));
+    assert!(!mended::add(&mut tx, &finding, NOW).await.expect("no second row"));
+    kept::put(&mut tx, mended::LAST_ROUND, "", NOW).await.expect("a row");
+    tx.commit().await.expect("a commit");
+    let page = site.get("/mended").await;
+    assert_eq!(page.status, StatusCode::OK);
+    for words in [
+        "run_adopted",
+        "/orchestrations/o1",
+        "Migrate &lt;script&gt;",
+        "reconciled with at <time",
+        "aria-current=\"page\">Mended",
+    ] {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    let metrics = site.get("/metrics").await.text;
+    assert!(metrics.contains("baton_mended_total{kind=\"run_adopted\"} 1"), "{metrics}");
 }

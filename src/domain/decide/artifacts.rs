@@ -28,7 +28,10 @@ impl Turn<'_> {
             }
             self.it.artifacts.insert(key, artifact.clone());
             match artifact {
-                Artifact::PullRequest { url, .. } => self.say(cards::pull_request(&of, url)),
+                Artifact::PullRequest { url, .. } => {
+                    self.say(cards::pull_request(&of, url));
+                    self.attach(url, &of);
+                }
                 Artifact::Plan { .. } | Artifact::Screenshot { .. } | Artifact::File { .. }
                     if artifact.is_uploaded() =>
                 {

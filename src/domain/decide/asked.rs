@@ -6,6 +6,7 @@ use crate::domain::{
     command::Command,
     effect::{Effect, Slot},
     input::AnswerPath,
+    wish::{What, Wished},
     words::answers,
 };
 
@@ -21,7 +22,9 @@ impl Turn<'_> {
                 Some(number) => self.retry(actor, number, answer),
                 None => self.tell(actor, answer, self.no_such_child(&child)),
             },
-            Command::Approve { version } => self.approve(actor, version, None, answer),
+            Command::Approve { version } => {
+                self.wish(Wished::new(actor, self.now, answer, version, None, What::Approve));
+            }
             Command::Show { child, transcript } => self.show(actor, child.as_deref(), transcript, answer),
             // A request in words for the agent, and commands that no conversation answers.
             Command::Start(_, ask) => {

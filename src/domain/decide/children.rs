@@ -6,11 +6,12 @@ use std::{collections::BTreeMap, time::Duration};
 use super::Turn;
 use crate::domain::{
     actor::Actor,
+    audit::Kind,
     effect::{Effect, Purpose, Slot, TimerName},
     failure::Problem,
     input::AnswerPath,
     orchestration::{Child, ChildState, STALE, Seen, Stage},
-    proposal::{ChildSpec, Content},
+    proposal::{ChildSpec, Content, Digest},
     run::{Mode, Reading, RunSettings, RunSpec, RunState},
     words::{answers, cards, prompt},
 };
@@ -127,7 +128,7 @@ impl Turn<'_> {
             metadata,
         };
         let attempt = child.attempt;
-        self.note(format!("starts child {number} (start {attempt})"));
+        self.record(Kind::Launched, None, format!("starts child {number} (start {attempt})"));
         self.act(Effect::StartRun { slot: Slot::Child(number), dispatch, spec });
     }
 
@@ -163,6 +164,7 @@ impl Turn<'_> {
         self.note(format!("child {number} is done"));
         self.clear_timer(TimerName::Stale { slot: Slot::Child(number) });
         self.bring(Some(number), &reading.artifacts);
+        self.say_step(number);
         if let Some(message) = message {
             self.say(message);
         }
@@ -217,6 +219,23 @@ impl Turn<'_> {
             self.read_parent_at_rest(false); // its next words are the summary
             return;
         }
+        let held = std::mem::take(&mut self.it.held);
+        if held.is_empty() {
+            self.give_results();
+        } else {
+            self.note("proposes what was held");
+            let content = Content::Children { summary: None, children: held };
+            let digest = Digest::of(&self.it.request.ask.task, &self.it.settings, &content);
+            self.put_forward(content, digest, None, Vec::new());
+        }
+    }
+
+    /// What waits for people is what was held; the others have ended and are not summed up yet.
+    pub(super) const fn decides_on_the_rest(&self) -> bool {
+        matches!(self.it.stage, Stage::Deciding { rest: true, .. })
+    }
+
+    pub(super) fn give_results(&mut self) {
         self.it.stage = Stage::Summarising { asked: false };
         let text = prompt::results(self.it);
         self.note("gives the results to the parent");
@@ -231,6 +250,9 @@ impl Turn<'_> {
         let state = child.map(|child| child.state.clone());
         match state {
             Some(ChildState::Failed { .. } | ChildState::Cancelled | ChildState::Retrying { .. }) if covered => {
+                if self.is_used_up(actor, answer) {
+                    return;
+                }
                 self.note_by(actor, format!("wants child {number} again"));
                 self.clear_timer(TimerName::Retry { slot: Slot::Child(number) });
                 self.it.stage = Stage::Running;

@@ -36,6 +36,8 @@ impl Turn<'_> {
                 }
             }
             Outcome::Unwanted { dispatch } => self.unwanted(slot, &dispatch),
+            Outcome::PlanRead(reading) => self.plan_read(&reading),
+            Outcome::Rights { person, rights } => self.rights_known(person, rights),
         }
     }
 
@@ -43,6 +45,11 @@ impl Turn<'_> {
         let is_board = post == PostKey::board();
         if is_board && self.it.conversation.thread.is_none() {
             self.it.conversation.thread = Some(message.clone());
+        }
+        if post == PostKey::board().mirrored()
+            && let Some(mirror) = &mut self.it.mirror
+        {
+            mirror.thread = Some(message.clone());
         }
         let first = self.it.posts.insert(post, message).is_none();
         if is_board && first && matches!(self.it.stage, Stage::Planning { .. }) && self.it.parent.is_none() {

@@ -2,10 +2,11 @@
 
 use super::Turn;
 use crate::domain::{
-    effect::{Slot, TimerName},
+    audit::Kind,
+    effect::{Effect, Slot, TimerName},
     message::Tone,
     orchestration::{Asked, Ending, Fate, Stage},
-    words::cards,
+    words::proposals,
 };
 
 impl Turn<'_> {
@@ -13,10 +14,33 @@ impl Turn<'_> {
         match *timer {
             TimerName::Stale { slot } if matches!(self.it.stage, Stage::Stopping { .. }) => self.cancel(slot),
             TimerName::Expiry { version } => self.lapse(version),
+            TimerName::Remind { version, nth } => self.remind(version, nth),
             TimerName::Stale { slot: Slot::Parent } => self.parent_stale(),
             TimerName::Stale { slot: Slot::Child(number) } => self.child_stale(number),
             TimerName::Retry { slot } => self.retry_due(slot),
             TimerName::PlanSync => self.reread_parent(),
+            TimerName::Pulse => self.pulse(),
+            TimerName::Halt => self.act(Effect::ShowBoard),
+        }
+    }
+
+    /// Those who have not decided are reminded; with the last reminder others are told, too.
+    fn remind(&mut self, version: u32, nth: u32) {
+        if self.standing(version, None).is_none() {
+            return;
+        }
+        let more = self.it.policy.remind_after.len() > nth as usize;
+        self.note(format!("reminded of version {version}"));
+        self.say(proposals::reminder(self.it, version, !more).tone(Tone::Ask));
+        self.set_reminder(version, nth + 1);
+    }
+
+    /// The `nth` reminder, from 1, if there is one.
+    pub(super) fn set_reminder(&mut self, version: u32, nth: u32) {
+        let Stage::Deciding { posted_at, .. } = &self.it.stage else { return };
+        if let Some(after) = self.it.policy.remind_after.get(nth.saturating_sub(1) as usize) {
+            let at = *posted_at + *after;
+            self.set_timer(TimerName::Remind { version, nth }, at);
         }
     }
 
@@ -24,9 +48,12 @@ impl Turn<'_> {
         if self.standing(version, None).is_none() {
             return;
         }
+        self.record(Kind::Expired, None, format!("nobody decided on version {version} in time"));
         self.close_proposal(&Fate::Expired);
-        self.say(cards::lapsed(version, self.now).tone(Tone::Final));
-        if self.parent_is_busy() {
+        self.say(proposals::lapsed(version, self.now).tone(Tone::Final));
+        if self.decides_on_the_rest() {
+            self.give_results(); // only what was held lapsed
+        } else if self.parent_is_busy() {
             // Somebody is talking with it: what it says next may be a new version.
             self.it.stage = Stage::Planning { asked: Asked::Again };
             self.flush(Slot::Parent);

@@ -2,12 +2,12 @@
 
 use super::{Turn, parent::Brought};
 use crate::domain::{
-    effect::{PostKey, Purpose, Slot},
+    effect::{Effect, PostKey, Purpose, Slot},
     failure::Problem,
-    input::FailedEffect,
+    input::{AnswerPath, FailedEffect},
     orchestration::{ChildState, Ending, Stage},
     run::{CancelAnswer, RunState},
-    words::cards,
+    words::{cards, problems},
 };
 use crate::ids::DispatchId;
 
@@ -15,6 +15,9 @@ impl Turn<'_> {
     pub(super) fn failed(&mut self, effect: FailedEffect, problem: Problem) {
         match effect {
             FailedEffect::PostBoard => {
+                if self.it.parent_starts > 0 || self.it.proposal.is_some() {
+                    return self.board_again(&problem);
+                }
                 // Nobody can be told here; the one who asked has been told in private.
                 self.note(format!("nothing can be posted here: {}", problem.code));
                 if !self.it.posts.contains_key(&PostKey::board()) {
@@ -27,6 +30,8 @@ impl Turn<'_> {
                     self.gathered();
                 }
             }
+            FailedEffect::LookUp { person } => self.rights_unknown(&person, &problem),
+            FailedEffect::ReadPlan => self.plan_unread(&problem),
             FailedEffect::StartRun { slot, dispatch } => self.start_failed(slot, &dispatch, problem),
             FailedEffect::FollowUp { slot, purpose, .. } => self.follow_up_failed(slot, purpose, problem),
             FailedEffect::CancelRun { slot } => self.cancelled(slot, CancelAnswer::Unanswered),
@@ -38,7 +43,43 @@ impl Turn<'_> {
                 }
                 self.it.missing.push(name);
             }
+            FailedEffect::Mirror
+                if problem.code == problems::THREAD_GONE
+                    && self.it.mirror.as_mut().is_some_and(|mirror| mirror.thread.take().is_some()) =>
+            {
+                let post = Effect::PostBoard { answer: AnswerPath::default() };
+                self.out.effects.push(Effect::Mirrored { what: Box::new(post) });
+            }
+            FailedEffect::Mirror => {
+                self.note(format!("there is no board in the mirror: {}", problem.code));
+                self.it.mirror = None;
+            }
+            FailedEffect::ShowBoard { mirrored } => self.board_gone(mirrored),
             FailedEffect::Say => self.note(format!("could not be said: {}", problem.code)),
+        }
+    }
+
+    /// Somebody deleted the board: as long as there is anything to show, there is one.
+    fn board_gone(&mut self, mirrored: bool) {
+        if self.it.is_ended() {
+            return;
+        }
+        self.note("the board was gone and is posted anew");
+        let post = Effect::PostBoard { answer: AnswerPath::default() };
+        if mirrored {
+            self.it.posts.remove(&PostKey::board().mirrored());
+            self.out.effects.push(Effect::Mirrored { what: Box::new(post) });
+        } else {
+            self.it.posts.remove(&PostKey::board());
+            self.out.effects.push(post);
+        }
+    }
+
+    /// The board could not be posted anew. Where its thread went with it, a new one begins.
+    fn board_again(&mut self, problem: &Problem) {
+        self.note(format!("the board cannot be posted anew: {}", problem.code));
+        if problem.code == problems::THREAD_GONE && self.it.conversation.thread.take().is_some() {
+            self.out.effects.push(Effect::PostBoard { answer: AnswerPath::default() });
         }
     }
 

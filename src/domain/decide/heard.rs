@@ -40,7 +40,8 @@ impl Turn<'_> {
             RunState::Blocked if !matches!(proposed, Found::Proposal(_)) => return self.say_blocked(Slot::Parent),
             _ => {}
         }
-        if brought.words.is_none() && brought.plan.is_none() && !brought.mute {
+        let silent = brought.words.is_none() && !brought.mute;
+        if silent && !brought.plan_is_new {
             return self.fail("The agent said nothing.", Problem::new(problems::SAID_NOTHING));
         }
         if mode == Mode::Normal {
@@ -89,7 +90,9 @@ impl Turn<'_> {
             }
             (Found::Unusable(_) | Found::Nothing, _) => {
                 let words = proposal::without_block(&words);
-                if !words.is_empty() {
+                if words.is_empty() {
+                    self.ask_again();
+                } else {
                     self.say(cards::words(&words, true));
                 }
             }
@@ -156,7 +159,7 @@ impl Turn<'_> {
         self.send(Slot::Parent, prompt::repair(reason), mode, Purpose::Repair, None);
     }
 
-    fn propose_words(&mut self, words: &str, plan: Option<PlanDocument>) {
+    pub(super) fn propose_words(&mut self, words: &str, plan: Option<PlanDocument>) {
         let text = plan.map_or_else(|| words.to_owned(), |plan| with_plan(words, &plan.content));
         self.propose(Content::Words { text });
     }

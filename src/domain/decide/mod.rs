@@ -9,29 +9,37 @@ mod asked;
 mod children;
 mod delivered;
 mod due;
+mod editing;
 mod failed;
 mod follow_up;
+mod found;
 mod heard;
+mod idle;
 mod open;
 mod parent;
 mod pressed;
 mod progress;
+mod prompted;
 mod replied;
+mod session;
 mod stop;
 mod strangers;
+mod wishes;
 
-pub use open::{Opening, open};
+pub use open::{Opening, Refused, admit, open};
 
 use super::{
     actor::Actor,
+    audit::{self, Kind},
     board,
     effect::{Effect, PostKey, Purpose, Slot, TimerChange, TimerName},
     failure::Problem,
     input::{AnswerPath, Input},
-    message::{Message, Tone},
+    message::{About, Message, Subject, Tone},
     orchestration::{Asked, Ending, Fate, Orchestration, Stage, Waiting},
+    policy::Means,
     proposal::Proposal,
-    words::cards,
+    words::{cards, proposals},
 };
 use crate::{ids::RunId, time::Timestamp};
 
@@ -42,6 +50,7 @@ pub struct Decision {
     pub effects: Vec<Effect>,
     pub timers: Vec<TimerChange>,
     pub trail: Vec<Line>,
+    pub audit: Vec<audit::Entry>,
 }
 
 /// One line of the trail: what was decided, and because of whom.
@@ -51,19 +60,31 @@ pub struct Line {
     pub by: Option<Actor>,
 }
 
-/// Applies `input` at `now`.
+/// Applies `input` at `now`, where nothing is used up.
 pub fn decide(orchestration: &mut Orchestration, input: Input, now: Timestamp) -> Decision {
+    decide_within(&Means::default(), orchestration, input, now)
+}
+
+/// Applies `input` at `now`, within what is left of what the policy limits.
+pub fn decide_within(means: &Means, orchestration: &mut Orchestration, input: Input, now: Timestamp) -> Decision {
     let before = board::message(orchestration, None);
-    let mut turn = Turn::new(orchestration, now);
+    let had_ended = orchestration.is_ended();
+    let mut turn = Turn::new(means, orchestration, now);
     match input {
         Input::Reply { actor, text, message, correction } => turn.replied(&actor, &text, message, correction),
+        Input::Prompted { actor, text, message } => turn.prompted(&actor, &text, message),
         Input::Asked { actor, command, message, answer } => turn.asked(&actor, command, message, answer),
         Input::Pressed { actor, press, about, answer } => turn.pressed(&actor, press, &about, answer),
         Input::Submitted { actor, filled, answer } => turn.submitted(&actor, filled, &answer),
         Input::Progress(report) => turn.progressed(&report),
+        Input::Found(report) => turn.found(&report),
+        Input::Idle => turn.idle(),
         Input::Delivered { slot, purpose, outcome } => turn.delivered(slot, purpose, outcome),
         Input::Failed { effect, problem } => turn.failed(effect, problem),
         Input::Due(timer) => turn.due(&timer),
+    }
+    if had_ended && !turn.it.is_ended() {
+        turn.set_pulse(); // it goes on, and may go stale again
     }
     turn.finish(&before)
 }
@@ -71,13 +92,14 @@ pub fn decide(orchestration: &mut Orchestration, input: Input, now: Timestamp) -
 /// One decision being made.
 struct Turn<'a> {
     it: &'a mut Orchestration,
+    means: &'a Means,
     now: Timestamp,
     out: Decision,
 }
 
 impl<'a> Turn<'a> {
-    fn new(it: &'a mut Orchestration, now: Timestamp) -> Self {
-        Self { it, now, out: Decision::default() }
+    fn new(means: &'a Means, it: &'a mut Orchestration, now: Timestamp) -> Self {
+        Self { it, means, now, out: Decision::default() }
     }
 
     fn finish(mut self, before: &Message) -> Decision {
@@ -85,12 +107,19 @@ impl<'a> Turn<'a> {
         if posted && *before != board::message(self.it, None) {
             self.act(Effect::ShowBoard);
         }
+        self.keep_session();
         self.it.updated_at = self.now;
         self.out
     }
 
+    /// What all see is shown in the mirror as well, where there is one.
     fn act(&mut self, effect: Effect) {
+        let for_all =
+            matches!(effect, Effect::PostBoard { .. } | Effect::ShowBoard | Effect::Say { .. } | Effect::Edit { .. });
+        let mirrored =
+            (for_all && self.it.mirror.is_some()).then(|| Effect::Mirrored { what: Box::new(effect.clone()) });
         self.out.effects.push(effect);
+        self.out.effects.extend(mirrored);
     }
 
     fn say(&mut self, message: Message) {
@@ -117,6 +146,14 @@ impl<'a> Turn<'a> {
         self.out.trail.push(Line { what: what.into(), by: Some(by.clone()) });
     }
 
+    /// A line of the trail that has to be proven as well.
+    fn record(&mut self, kind: Kind, by: Option<&Actor>, what: impl Into<String>) {
+        let about = self.it.proposal.as_ref().map(|proposal| (proposal.version, proposal.digest.as_str().to_owned()));
+        let what = what.into();
+        self.out.audit.push(audit::Entry { kind, by: by.cloned(), about, detail: what.clone() });
+        self.out.trail.push(Line { what, by: by.cloned() });
+    }
+
     fn run_of(&self, slot: Slot) -> Option<RunId> {
         match slot {
             Slot::Parent => self.it.parent.as_ref()?.run.clone(),
@@ -130,11 +167,19 @@ impl<'a> Turn<'a> {
         let standing = self.it.versions.iter_mut().rev().find(|version| version.version == proposal.version);
         let Some(version) = standing.filter(|version| version.fate == Fate::Standing) else { return };
         version.fate.clone_from(fate);
+        self.it.drafts.clear();
         self.clear_timer(TimerName::Expiry { version: proposal.version });
+        self.clear_timer(TimerName::Remind { version: proposal.version, nth: 0 });
         self.act(Effect::Edit {
             post: PostKey::proposal(proposal.version),
-            message: cards::closed_proposal(&proposal, fate),
+            message: proposals::closed(&proposal, fate),
         });
+    }
+
+    /// What the buttons and forms of a proposal are about.
+    fn about(&self, proposal: &Proposal) -> String {
+        let subject = Subject::Proposal { version: proposal.version, digest: proposal.digest.short().to_owned() };
+        About { orchestration: self.it.id.clone(), subject }.to_string()
     }
 
     /// The proposal that waits for a decision, if it is the one meant.
@@ -154,8 +199,9 @@ impl<'a> Turn<'a> {
         if lost.iter().any(|waiting| matches!(waiting.purpose, Purpose::Reply | Purpose::Revise)) {
             self.say(cards::unheard());
         }
+        self.it.votes_before.clear();
         self.it.stage = Stage::Ended { how, at: self.now };
-        self.note(format!("ended: {}", self.it.stage_word()));
+        self.record(Kind::Ended, None, format!("ended: {}", self.it.stage_word()));
     }
 
     /// Ends it, unless somebody has said something to the parent in the meantime: that continues it.

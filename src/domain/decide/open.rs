@@ -3,16 +3,20 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Decision, Turn};
 use crate::{
     domain::{
+        actor::Actor,
+        audit::Kind,
         command::{Ask, Verb},
         conversation::Conversation,
         effect::{Effect, Reaction, Slot},
         input::AnswerPath,
         message::Message,
         orchestration::{Asked, Orchestration, Parent, Request, Seen, Stage},
-        policy::{Verdict, Wish},
+        policy::{Case, Means, Rights, Verdict, Wish},
         proposal::{ChildSpec, Content},
         route::{Launch, Terms},
         run::{Mode, RunSpec},
@@ -24,7 +28,7 @@ use crate::{
 };
 
 /// What a new orchestration is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Opening {
     pub id: OrchestrationId,
     pub conversation: Conversation,
@@ -33,30 +37,79 @@ pub struct Opening {
     pub answer: AnswerPath,
     /// The thread has earlier messages, which become context.
     pub gather: bool,
+    /// A second conversation that shows the same.
+    pub mirror: Option<Conversation>,
+    /// A person made us the issue's delegate.
+    pub delegated: bool,
 }
 
-/// Begins an orchestration at `now`, or says in private why not.
+impl Opening {
+    /// A request that nobody has to be answered for, without anything before it or beside it.
+    #[must_use]
+    pub fn new(id: OrchestrationId, conversation: Conversation, request: Request, terms: Terms) -> Self {
+        let answer = AnswerPath::default();
+        Self { id, conversation, request, terms, answer, gather: false, mirror: None, delegated: false }
+    }
+}
+
+/// Why nothing was begun.
+#[derive(Debug)]
+pub enum Refused {
+    /// What the one who asked is told.
+    Told(Message),
+    /// Whether they may start anything has to be found out first, by looking for them in these groups.
+    Unknown { groups: Vec<String> },
+}
+
+/// Begins an orchestration at `now`, where nothing is used up and nothing has to be looked up.
 ///
 /// # Errors
 /// The message for the one who asked.
 pub fn open(opening: Opening, now: Timestamp) -> Result<(Orchestration, Decision), Message> {
-    let Opening { id, conversation, request, terms, answer, gather } = opening;
-    if let Verdict::Refused(refusal) = terms.policy.verdict(Wish::Start, &request.by, &request.by, &[]) {
-        return Err(answers::refusal(&refusal, &terms.policy, &request.by));
+    let rights = Rights::default();
+    admit(opening, Some(rights), &Means::default(), now).map_err(|refused| match refused {
+        Refused::Told(message) => message,
+        Refused::Unknown { .. } => Message::default(),
+    })
+}
+
+/// Begins an orchestration at `now`, or says why not. `rights` are those of the one who asked, once
+/// they have been looked up.
+///
+/// # Errors
+/// See [`Refused`].
+pub fn admit(
+    mut opening: Opening,
+    rights: Option<Rights>,
+    means: &Means,
+    now: Timestamp,
+) -> Result<(Orchestration, Decision), Refused> {
+    let looked_up = rights.is_some();
+    let Rights { email, groups } = rights.unwrap_or_default();
+    let asker = &mut opening.request.by;
+    asker.email = email.or(asker.email.take());
+    let policy = &opening.terms.policy;
+    let case = Case { wish: Wish::Start, actor: asker.clone(), groups, asker: asker.clone(), votes: Vec::new(), means };
+    if let (false, Some(look_up)) = (looked_up, policy.look_ups(&case).pop()) {
+        return Err(Refused::Unknown { groups: look_up.groups });
     }
+    if let Verdict::Refused(refusal) = policy.verdict(&case) {
+        return Err(Refused::Told(answers::refusal(&refusal, Wish::Start, policy, asker)));
+    }
+    let Opening { id, conversation, request, terms, answer, gather, mirror, delegated } = opening;
     let max_children = match (request.ask.max_children, terms.max_children) {
         (Some(asked), Some(allowed)) => Some(asked.min(allowed)),
         (asked, allowed) => asked.or(allowed),
     };
     let many = u32::try_from(request.ask.each.len()).unwrap_or(u32::MAX);
     if let Some(most) = max_children.filter(|most| many > *most) {
-        return Err(answers::warning(format!(
-            "That is {many} children, and {most} are the most here. Nothing was started."
-        )));
+        let sentence = format!("That is {many} children, and {most} are the most here. Nothing was started.");
+        return Err(Refused::Told(answers::warning(sentence)));
     }
     let mut orchestration = Orchestration {
         id,
         conversation,
+        mirror,
         settings: request.ask.settings.over(&terms.settings),
         // The children of `each:` are Baton's own from the start.
         launch: if request.ask.each.is_empty() { terms.launch } else { Launch::Exact },
@@ -73,18 +126,27 @@ pub fn open(opening: Opening, now: Timestamp) -> Result<(Orchestration, Decision
         posts: BTreeMap::new(),
         missing: Vec::new(),
         heard: request.message.iter().cloned().collect(),
+        wishes: Vec::new(),
+        drafts: Vec::new(),
+        held: Vec::new(),
+        votes_before: Vec::new(),
+        known: Vec::new(),
         created_at: now,
         updated_at: now,
         request,
     };
     let by = orchestration.request.by.clone();
     let message = orchestration.request.message.clone();
-    let mut turn = Turn::new(&mut orchestration, now);
-    turn.note_by(&by, "asked");
+    let mut turn = Turn::new(means, &mut orchestration, now);
+    turn.record(Kind::Requested, Some(&by), "asked");
     if let Some(message) = &message {
         turn.act(Effect::React { message: message.clone(), reaction: Reaction::Stored });
     }
     turn.act(Effect::PostBoard { answer });
+    turn.set_pulse();
+    if delegated {
+        turn.take_up();
+    }
     if let Some(message) = message.filter(|_| gather) {
         turn.act(Effect::ReadThread { message });
     }
@@ -132,7 +194,7 @@ impl Turn<'_> {
             parent: None,
             metadata,
         };
-        self.note(format!("starts the parent run (start {attempt})"));
+        self.record(Kind::Launched, None, format!("starts the parent run (start {attempt})"));
         self.act(Effect::StartRun { slot: Slot::Parent, dispatch, spec });
     }
 }
@@ -150,6 +212,12 @@ fn each(ask: &Ask) -> Content {
 }
 
 impl Request {
+    /// A request that is nothing but its words.
+    #[must_use]
+    pub const fn new(verb: Verb, ask: Ask, by: Actor, at: Timestamp) -> Self {
+        Self { verb, ask, by, at, message: None, context: Vec::new(), background: None, issue: None }
+    }
+
     /// The parent may propose children; `/oz` may not.
     #[must_use]
     pub fn proposes(&self) -> bool {

@@ -8,17 +8,16 @@ use super::{
     children::{FIRST_WAIT, MOST_STARTS},
     progress,
 };
-use crate::{
-    domain::{
-        artifact::Artifact,
-        effect::{Effect, PostKey, Purpose, Slot, TimerName},
-        orchestration::{Asked, Fate, STALE, Stage, Version},
-        proposal::{self, Content, Digest, Found, Proposal},
-        route::Launch,
-        run::{PlanDocument, Reading, RunState},
-        words::{cards, prompt},
-    },
-    ids::short_hash,
+use crate::domain::{
+    artifact::Artifact,
+    audit::Kind,
+    effect::{Effect, PostKey, Purpose, Slot, TimerName},
+    orchestration::{Asked, Fate, STALE, Stage, Version},
+    policy::Vote,
+    proposal::{self, Changes, Content, Digest, Found, Proposal},
+    route::Launch,
+    run::{PlanDocument, Reading, RunState},
+    words::{cards, prompt, proposals},
 };
 
 /// A PLAN is synced a little after the agent rests; it is asked for again after this, for
@@ -97,33 +96,69 @@ impl Turn<'_> {
             plan_is_new: false,
             mute: reading.turns.is_none(),
         };
-        if let (Some(parent), Some(plan)) = (&mut self.it.parent, &reading.plan) {
-            let hash = Some(short_hash(&[&plan.content], 20));
-            brought.plan_is_new = parent.plan != hash;
-            parent.plan = hash;
+        if let Some(plan) = &reading.plan {
+            brought.plan_is_new = self.is_new_plan(plan);
         }
         brought
     }
 
-    /// A new version waits for people.
+    /// What the agent wrote is a new version.
     pub(super) fn propose(&mut self, content: Content) {
-        let version = self.it.versions.last().map_or(1, |last| last.version + 1);
-        let digest = Digest::of(&self.it.request.ask.task, &self.it.settings, &content);
-        let same = self.it.proposal.as_ref().is_some_and(|standing| standing.digest == digest);
-        if same && matches!(self.it.stage, Stage::Deciding { .. }) {
+        self.it.held.clear(); // it knows of everything
+        if !self.revise(content, self.it.settings.clone(), None) {
             self.note("the same proposal again");
-            return;
+            self.ask_again();
         }
+    }
+
+    /// Makes a new version of what was written or edited, for people to decide on.
+    pub(super) fn put_forward(&mut self, content: Content, digest: Digest, changes: Option<Changes>, votes: Vec<Vote>) {
+        let version = self.it.versions.last().map_or(1, |last| last.version + 1);
         self.close_proposal(&Fate::Replaced { by: version });
+        self.it.versions.push(Version { version, digest: digest.clone(), fate: Fate::Standing });
+        let proposal = Proposal { version, digest, content, changes };
+        self.it.proposal = Some(proposal.clone());
+        if self.needs_nobody(&proposal.content) {
+            let fate = Fate::ApprovedByPolicy { policy: self.it.policy.name.clone() };
+            self.approve_at_once(&proposal, Kind::ApprovedByPolicy, &fate);
+        } else if self.it.policy.has_quorum(&votes) && self.it.policy.spent(self.means).is_none() {
+            // What was left out is all that some of them had not approved.
+            self.approve_at_once(&proposal, Kind::Approved, &Fate::approved(&votes));
+        } else {
+            self.put_to_people(&proposal, votes);
+        }
+    }
+
+    fn put_to_people(&mut self, proposal: &Proposal, votes: Vec<Vote>) {
+        let version = proposal.version;
         let expires_at = self.now + self.it.policy.expires_after;
         self.set_timer(TimerName::Expiry { version }, expires_at);
-        self.it.stage = Stage::Deciding { votes: Vec::new(), expires_at: Some(expires_at), posted_at: self.now };
-        self.it.versions.push(Version { version, digest: digest.clone(), fate: Fate::Standing });
-        self.note(format!("version {version} ({}) waits for a decision", digest.short()));
-        let proposal = Proposal { version, digest, content };
-        let message = cards::proposal(self.it, &proposal);
-        self.it.proposal = Some(proposal);
+        let rest = matches!(self.it.stage, Stage::Running | Stage::Deciding { rest: true, .. });
+        self.it.stage =
+            Stage::Deciding { votes, expires_at: Some(expires_at), posted_at: self.now, rest, wording: None };
+        self.set_reminder(version, 1);
+        let what = format!("version {version} ({}) waits for a decision", proposal.digest.short());
+        self.record(Kind::Proposed, None, what);
+        let message = proposals::standing(self.it, proposal);
         self.act(Effect::Say { post: Some(PostKey::proposal(version)), message });
+    }
+
+    /// Only of what Baton starts itself is it known how much it is.
+    fn needs_nobody(&self, content: &Content) -> bool {
+        let exact = self.it.launch == Launch::Exact && matches!(content, Content::Children { .. });
+        exact && self.it.policy.approves(content.children(), &self.it.settings, self.means)
+    }
+
+    /// Nobody has to decide on it any more.
+    fn approve_at_once(&mut self, proposal: &Proposal, kind: Kind, fate: &Fate) {
+        let who = if kind == Kind::ApprovedByPolicy { "the policy" } else { "earlier approvals" };
+        self.record(kind, None, format!("{who} approved version {} ({})", proposal.version, proposal.digest.short()));
+        if let Some(version) = self.it.versions.last_mut() {
+            version.fate.clone_from(fate);
+        }
+        let message = proposals::approved_at_once(self.it, proposal, fate);
+        self.act(Effect::Say { post: Some(PostKey::proposal(proposal.version)), message });
+        self.launch();
     }
 
     /// The parent has ended badly while planning.

@@ -1,43 +1,26 @@
-//! Buttons and forms: who may is asked of the policy, once; a refusal is told to the one refused and
-//! changes nothing that others see.
+//! Buttons and forms, and what follows from a decision on the proposal. Who may is in `wishes.rs`.
 
 use super::{Turn, replied::who};
 use crate::domain::{
-    actor::Actor,
+    actor::{Actor, Platform},
+    audit::Kind,
     effect::{Effect, PostKey, Purpose, Slot},
     input::AnswerPath,
     message::{About, Filled, Form, Press, Subject},
     orchestration::{Asked, Ending, Fate, Stage},
-    policy::{Verdict, Vote, Wish},
+    policy::{Likeness, Vote},
     proposal::Content,
     run::Mode,
-    words::{answers, cards, prompt},
+    wish::{What, Wished},
+    words::{answers, prompt, proposals},
 };
 
 impl Turn<'_> {
     pub(super) fn pressed(&mut self, actor: &Actor, press: Press, about: &About, answer: AnswerPath) {
+        if let (Some(what), Subject::Proposal { version, digest }) = (wanted(press, about), &about.subject) {
+            return self.wish(Wished::new(actor, self.now, answer, *version, Some(digest), what));
+        }
         match (press, &about.subject) {
-            (Press::Approve, Subject::Proposal { version, digest }) => {
-                self.approve(actor, *version, Some(digest), answer);
-            }
-            (Press::RequestChanges, Subject::Proposal { version, digest }) => {
-                if self.may(actor, Wish::RequestChanges, *version, digest, &answer) {
-                    self.act(Effect::OpenForm {
-                        form: Form::RequestChanges { about: about.to_string() },
-                        answer,
-                        to: actor.clone(),
-                    });
-                }
-            }
-            (Press::Reject, Subject::Proposal { version, digest }) => {
-                if self.may(actor, Wish::Reject, *version, digest, &answer) {
-                    self.act(Effect::OpenForm {
-                        form: Form::Reject { about: about.to_string() },
-                        answer,
-                        to: actor.clone(),
-                    });
-                }
-            }
             (Press::Stop, _) => self.stop(actor, answer),
             (Press::RetryChild, Subject::Child(number)) => self.retry(actor, *number, answer),
             (Press::Why, _) => self.tell(actor, answer, answers::why(self.it)),
@@ -57,66 +40,72 @@ impl Turn<'_> {
     }
 
     pub(super) fn submitted(&mut self, actor: &Actor, filled: Filled, answer: &AnswerPath) {
-        let (about, wish) = match &filled {
-            Filled::RequestChanges { about, .. } => (about, Wish::RequestChanges),
-            Filled::Reject { about, .. } => (about, Wish::Reject),
+        let about = match &filled {
+            Filled::RequestChanges { about, .. } | Filled::Reject { about, .. } | Filled::Edit { about, .. } => about,
             Filled::Start { .. } => return,
         };
         let Some(About { subject: Subject::Proposal { version, digest }, .. }) = About::parse(about) else { return };
-        if !self.may(actor, wish, version, &digest, answer) {
-            return;
-        }
-        match filled {
-            Filled::RequestChanges { text, .. } => self.request_changes(actor, &text),
-            Filled::Reject { reason, .. } => self.reject(actor, reason),
-            Filled::Start { .. } => {}
-        }
+        let what = What::Send(filled);
+        self.wish(Wished::new(actor, self.now, answer.clone(), version, Some(&digest), what));
     }
 
-    /// Approves `version`; a button also names the digest that it was shown with.
-    pub(super) fn approve(&mut self, actor: &Actor, version: u32, digest: Option<&str>, answer: AnswerPath) {
-        let Some(digest) = self.standing(version, digest).map(|proposal| proposal.digest.short().to_owned()) else {
-            return self.tell(actor, answer, answers::stale(self.it, Some(version)));
-        };
-        if !self.may(actor, Wish::Approve, version, &digest, &answer) {
-            return;
-        }
-        let (now, quorum) = (self.now, self.it.policy.quorum);
-        let Stage::Deciding { votes, .. } = &mut self.it.stage else { return };
-        votes.push(Vote { by: actor.clone(), at: now });
-        let by: Vec<Actor> = votes.iter().map(|vote| vote.by.clone()).collect();
-        self.note_by(actor, format!("approved version {version} ({digest})"));
-        if u32::try_from(by.len()).unwrap_or(u32::MAX) >= quorum {
-            self.close_proposal(&Fate::Approved { by });
-            self.launch();
-        } else if let Some(proposal) = &self.it.proposal {
-            let message = cards::proposal(self.it, proposal);
-            self.act(Effect::Edit { post: PostKey::proposal(version), message });
-        }
-    }
-
-    /// Whether `actor` may do `wish` about that proposal now; if not, they are told why.
-    fn may(&mut self, actor: &Actor, wish: Wish, version: u32, digest: &str, answer: &AnswerPath) -> bool {
-        if self.standing(version, Some(digest)).is_none() {
-            self.tell(actor, answer.clone(), answers::stale(self.it, Some(version)));
-            return false;
-        }
-        let votes = if let Stage::Deciding { votes, .. } = &self.it.stage { votes.as_slice() } else { &[] };
-        let asker = &self.it.request.by;
-        match self.it.policy.verdict(wish, actor, asker, votes) {
-            Verdict::Allowed => true,
-            Verdict::Refused(refusal) => {
-                let message = answers::refusal(&refusal, &self.it.policy, asker);
-                self.note_by(actor, format!("was refused: {refusal:?}"));
-                self.tell(actor, answer.clone(), message);
-                false
+    /// They may.
+    pub(super) fn grant(&mut self, wished: Wished) {
+        let Wished { by, answer, digest, what, .. } = wished;
+        match what {
+            What::Approve => self.approve(&by, digest.is_none()),
+            What::Open(Form::Reject { .. }) if !has_forms(&by) => self.reject(&by, None),
+            What::Open(form) => {
+                self.word_changes(&by);
+                self.act(Effect::OpenForm { form, answer, to: by });
             }
+            What::Send(Filled::RequestChanges { text, .. }) => self.request_changes(&by, &text),
+            What::Send(Filled::Reject { reason, .. }) => self.reject(&by, reason),
+            What::Edit => self.open_editor(&by, answer),
+            What::Send(Filled::Edit { page, .. }) => self.page_filled(&by, *page, answer),
+            What::Rewrite { name, prompt } => self.rewrite(&by, &name, &prompt, answer),
+            What::Send(Filled::Start { .. }) => {}
+        }
+    }
+
+    fn approve(&mut self, actor: &Actor, in_words: bool) {
+        let by = self.with_address(actor);
+        let Some(proposal) = self.it.proposal.clone() else { return };
+        let Stage::Deciding { votes, .. } = &mut self.it.stage else { return };
+        // It takes the place of what they gave for an earlier version.
+        votes.retain(|vote| self.it.policy.likeness(&vote.by, &by) != Likeness::Same);
+        votes.push(Vote::new(by, self.now));
+        let votes = votes.clone();
+        let what = format!("approved version {} ({})", proposal.version, proposal.digest.short());
+        self.record(Kind::Approved, Some(actor), what);
+        let enough = self.it.policy.has_quorum(&votes);
+        if enough {
+            self.close_proposal(&Fate::approved(&votes));
+        } else {
+            let message = proposals::standing(self.it, &proposal);
+            self.act(Effect::Edit { post: PostKey::proposal(proposal.version), message });
+        }
+        if in_words {
+            self.say(proposals::approved_in_words(actor, proposal.version, &self.it.policy, &votes));
+        }
+        if enough {
+            self.launch();
+        }
+    }
+
+    /// Where there is no form, what they say next is what should change.
+    fn word_changes(&mut self, actor: &Actor) {
+        if let (Stage::Deciding { wording, .. }, false) = (&mut self.it.stage, has_forms(actor)) {
+            *wording = Some(actor.clone());
         }
     }
 
     fn request_changes(&mut self, actor: &Actor, text: &str) {
-        self.note_by(actor, "asked for changes");
+        self.record(Kind::ChangesRequested, Some(actor), "asked for changes");
         self.close_proposal(&Fate::ChangesRequested { by: actor.clone() });
+        if let Stage::Deciding { votes, .. } = &self.it.stage {
+            self.it.votes_before.clone_from(votes);
+        }
         self.it.stage = Stage::Planning { asked: Asked::Again };
         let mode = match self.it.request.verb.mode() {
             Mode::Normal => Mode::Plan,
@@ -130,13 +119,16 @@ impl Turn<'_> {
     }
 
     fn reject(&mut self, actor: &Actor, reason: Option<String>) {
-        self.note_by(actor, "rejected");
+        self.record(Kind::Rejected, Some(actor), "rejected");
         self.close_proposal(&Fate::Rejected { by: actor.clone() });
         if let Some(reason) = reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty()) {
-            self.say(cards::rejected(actor, reason));
+            self.say(proposals::rejected(actor, reason));
         }
+        self.it.held.clear();
         let how = Ending::Rejected { by: actor.clone(), reason };
-        if self.parent_is_busy() {
+        if self.decides_on_the_rest() {
+            self.give_results(); // only what was held is rejected
+        } else if self.parent_is_busy() {
             self.stop_all(actor, how); // a reply has put it to work again
         } else {
             self.end(how);
@@ -146,5 +138,24 @@ impl Turn<'_> {
     /// The approved content is what `launch` works from.
     pub(super) fn approved_content(&self) -> Option<Content> {
         self.it.proposal.as_ref().map(|proposal| proposal.content.clone())
+    }
+}
+
+const fn has_forms(actor: &Actor) -> bool {
+    match actor.platform {
+        Platform::Slack => true,
+        Platform::Linear => false,
+    }
+}
+
+/// What a button of a proposal asks for; none for the others.
+fn wanted(press: Press, about: &About) -> Option<What> {
+    let about = || about.to_string();
+    match press {
+        Press::Approve => Some(What::Approve),
+        Press::Edit => Some(What::Edit),
+        Press::RequestChanges => Some(What::Open(Form::RequestChanges { about: about() })),
+        Press::Reject => Some(What::Open(Form::Reject { about: about() })),
+        Press::Stop | Press::RetryChild | Press::Why | Press::Details | Press::Open => None,
     }
 }

@@ -61,9 +61,10 @@ impl Turn<'_> {
         }
     }
 
-    /// Somebody talks to it in its session after the end: that continues it as a reply here does.
+    /// Somebody talks to it in its session after the end, or it answers when nobody waited any longer:
+    /// that continues it as a reply here does.
     fn parent_woken(&mut self) {
-        if let Stage::Ended { how: Ending::Done | Ending::Answered, .. } = self.it.stage {
+        if let Stage::Ended { how: Ending::Done | Ending::Answered | Ending::Failed { .. }, .. } = self.it.stage {
             self.note("the parent was woken in Oz");
             self.it.stage = Stage::Planning { asked: Asked::Again };
         }

@@ -9,6 +9,7 @@ use crate::domain::{
     parse,
     run::Mode,
     text::shorten,
+    wish::{What, Wished},
     words::{answers, prompt},
 };
 
@@ -27,16 +28,17 @@ impl Turn<'_> {
             return;
         }
         if !known {
-            self.it.heard.push(message.clone());
-            if self.it.heard.len() > REMEMBERED {
-                self.it.heard.remove(0);
-            }
+            self.hear(message.clone());
             self.act(Effect::React { message: message.clone(), reaction: Reaction::Stored });
         }
         if matches!(self.it.stage, Stage::Stopping { .. }) {
             let sentence = "This is being stopped. Reply again once it has, to go on.";
             self.tell(actor, AnswerPath::default(), answers::warning(sentence));
             return;
+        }
+        if let Some((proposal, (name, prompt))) = self.edit_meant(text) {
+            let what = What::Rewrite { name: name.to_owned(), prompt: prompt.to_owned() };
+            return self.wish(Wished::new(actor, self.now, AnswerPath::default(), proposal, None, what));
         }
         let (slot, words) = parse::addressee(self.it, text);
         let words = shorten(words, LONGEST);
@@ -49,8 +51,25 @@ impl Turn<'_> {
                 self.tell(actor, AnswerPath::default(), answers::warning(sentence));
             }
             Slot::Child(_) => self.send(slot, said, Mode::Normal, Purpose::Reply, Some(message)),
+            Slot::Parent if self.is_used_up(actor, AnswerPath::default()) => {}
             Slot::Parent => self.reply_to_parent(said, &words, message),
         }
+    }
+
+    /// Remembers a person's message.
+    pub(super) fn hear(&mut self, message: String) {
+        self.it.heard.push(message);
+        if self.it.heard.len() > REMEMBERED {
+            self.it.heard.remove(0);
+        }
+    }
+
+    /// `edit NAME: …` about a child of the standing proposal, whose version it is then about.
+    fn edit_meant<'a>(&self, text: &'a str) -> Option<(u32, (&'a str, &'a str))> {
+        let proposal = self.it.proposal.as_ref().filter(|_| matches!(self.it.stage, Stage::Deciding { .. }))?;
+        let (name, prompt) = parse::edit(text)?;
+        let known = proposal.content.children().iter().any(|child| child.name.trim().eq_ignore_ascii_case(name));
+        known.then_some((proposal.version, (name, prompt)))
     }
 
     fn reply_to_parent(&mut self, said: String, words: &str, message: String) {

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::Turn;
 use crate::domain::{
     actor::Actor,
+    audit::Kind,
     effect::{Effect, Purpose, Slot, TimerName},
     input::AnswerPath,
     message::Tone,
@@ -29,7 +30,7 @@ impl Turn<'_> {
             | Stage::Deciding { .. }
             | Stage::Running
             | Stage::Summarising { .. } => {
-                self.note_by(actor, "stopped it");
+                self.record(Kind::Stopped, Some(actor), "stopped it");
                 self.stop_all(actor, Ending::Stopped { by: actor.clone() });
             }
         }
@@ -38,6 +39,7 @@ impl Turn<'_> {
     /// Stops everything; it ends as `how` then.
     pub(super) fn stop_all(&mut self, by: &Actor, how: Ending) {
         self.close_proposal(&Fate::Stopped { by: by.clone() });
+        self.it.held.clear();
         self.it.waiting.retain(|waiting| waiting.purpose == Purpose::Reply);
         self.it.stage = Stage::Stopping { by: by.clone(), how, answers: BTreeMap::new(), parent_asked: false };
         self.clear_timer(TimerName::Stale { slot: Slot::Parent });
@@ -67,7 +69,7 @@ impl Turn<'_> {
 
     /// Oz has answered a cancel.
     pub(super) fn cancelled(&mut self, slot: Slot, answer: CancelAnswer) {
-        if answer == CancelAnswer::WasAtRest && self.may_wake(slot) {
+        if matches!(answer, CancelAnswer::WasAtRest | CancelAnswer::WasStopped) && self.may_wake(slot) {
             // It was told something a moment ago and still shows its old state: it will work yet.
             return self.set_timer(TimerName::Stale { slot }, self.now + AGAIN);
         }

@@ -5,6 +5,7 @@ use super::Turn;
 use crate::{
     domain::{
         actor::Actor,
+        audit::Kind,
         effect::Slot,
         failure::Problem,
         orchestration::{Child, ChildState, Ending, Fate, Stage},
@@ -49,7 +50,7 @@ impl Turn<'_> {
         };
         let cancelling = stopped || (!approved && self.it.policy.breach == Breach::Cancel);
         if !approved {
-            self.note(format!("child {number} was started without an approval"));
+            self.record(Kind::Breach, None, format!("child {number} was started without an approval"));
             self.say(cards::breach(&title, report.session_link.as_deref(), cancelling));
         }
         if cancelling {
@@ -63,7 +64,11 @@ impl Turn<'_> {
     /// The approval let the parent start its children itself, and nothing has been asked of it since
     /// that wants another.
     fn parent_may_start_children(&self) -> bool {
-        let approved = self.it.versions.last().is_some_and(|version| matches!(version.fate, Fate::Approved { .. }));
+        let approved = self
+            .it
+            .versions
+            .last()
+            .is_some_and(|version| matches!(version.fate, Fate::Approved { .. } | Fate::ApprovedByPolicy { .. }));
         let asked_since = matches!(self.it.stage, Stage::Gathering | Stage::Planning { .. } | Stage::Deciding { .. });
         approved && !asked_since && self.children_start_themselves()
     }
@@ -94,5 +99,5 @@ impl Turn<'_> {
 
 /// Baton itself, as the one who stopped something.
 fn baton(like: &Actor) -> Actor {
-    Actor { platform: like.platform, workspace: like.workspace.clone(), id: "baton".into(), name: Some("Baton".into()) }
+    Actor { id: "baton".into(), name: Some("Baton".into()), email: None, ..like.clone() }
 }

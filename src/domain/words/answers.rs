@@ -3,12 +3,13 @@
 use crate::domain::{
     actor::Actor,
     board,
+    failure::Problem,
     message::{Block, Mark, Message, Text},
     orchestration::{Ending, Fate, Orchestration, Stage},
-    policy::{Policy, Refusal},
+    policy::{Limit, Policy, Refusal, Wish},
     run::Reading,
-    text::{first_line, list, shorten},
-    words::{cards, problems},
+    text::{count, first_line, list, shorten},
+    words::{cards, problems, proposals},
 };
 
 #[must_use]
@@ -36,6 +37,7 @@ pub fn help() -> Message {
         .with(Block::List(vec![
             Text::plain("A reply goes to the parent, or to a child when it starts with its number or name: ")
                 .code("#2 use tabs"),
+            Text::plain("While a proposal waits, a child's prompt can be edited: ").code("edit api: use tabs"),
             Text::plain("Mention Baton with ")
                 .code("status")
                 .then(", ")
@@ -63,23 +65,76 @@ pub fn status(orchestration: &Orchestration) -> Message {
     message
 }
 
+/// Why somebody may not do what they wanted, and what is needed.
 #[must_use]
-pub fn refusal(refusal: &Refusal, policy: &Policy, asker: &Actor) -> Message {
+pub fn refusal(refusal: &Refusal, wish: Wish, policy: &Policy, like: &Actor) -> Message {
+    let named = || whose(Limit::OfPolicy, policy);
     let text = match refusal {
-        Refusal::NotAStarter => Text::plain("You may not start orchestrations here: the policy “")
-            .then(policy.name.clone())
-            .then("” names who may."),
-        Refusal::NotAnApprover => Text::plain("You may not decide on this proposal: the policy “")
-            .then(policy.name.clone())
-            .then("” names who may. Nothing was changed."),
-        Refusal::OwnRequest => Text::plain("The policy “")
-            .then(policy.name.clone())
-            .then("” wants somebody other than ")
-            .person(asker)
-            .then(", who asked, to approve. Nothing was changed."),
+        Refusal::NotAStarter => {
+            let text = Text::plain("You may not start orchestrations here. ").then(policy_says(policy));
+            proposals::approvers(text, &policy.starters, like).then(" may.")
+        }
+        Refusal::NotAnApprover => {
+            let text = Text::plain("You may not decide on this proposal. ").then(policy_says(policy));
+            proposals::approvers(text, &policy.approvers, like).then(" may.")
+        }
+        Refusal::EmailUnknown => named()
+            .then("knows people by their e-mail addresses, and yours is not told to Baton. ")
+            .then("Ask whoever operates Baton to name you in it."),
+        Refusal::OwnRequest => named().then("wants somebody other than ").person(like).then(", who asked, to approve."),
         Refusal::AlreadyApproved => Text::plain("Your approval is already counted. The policy wants different people."),
+        Refusal::PerhapsTheSame(other) => named()
+            .then("wants different people, and it is not known whether you are the same person as ")
+            .person(other)
+            .then(format!(", who acts in {}. ", other.platform.name()))
+            .then("Ask whoever operates Baton to name you as a [[person]] in its settings."),
+        Refusal::TooManyAtOnce { open, most, limit } => {
+            let open = count(*open as usize, "is", "are");
+            let at_once = format!("allows {most} at once, and {open} under way. Try again when one has ended.");
+            whose(*limit, policy).then(at_once)
+        }
+        Refusal::CreditsUsedUp { used, most, limit } => {
+            let most = count(*most as usize, "credit", "credits");
+            let in_a_day = format!("allows {most} within 24 hours, and {used} have been used. Try again later.");
+            whose(*limit, policy).then(in_a_day)
+        }
+    };
+    let text = match wish {
+        Wish::Start => text.then(" Nothing was started."),
+        Wish::Approve | Wish::Edit | Wish::Reject | Wish::RequestChanges => text.then(" Nothing was changed."),
     };
     Message::of(vec![Block::Line(text)])
+}
+
+/// The beginning of a sentence about what is wanted.
+fn whose(limit: Limit, policy: &Policy) -> Text {
+    match limit {
+        Limit::OfPolicy => Text::plain(format!("The policy “{}” ", policy.name)),
+        Limit::OfPlace => Text::plain("The limit for one channel or issue "),
+        Limit::OfAll => Text::plain("The limit for all of Baton "),
+    }
+}
+
+/// It could not be found out whether they may.
+#[must_use]
+pub fn not_found_out(wish: Wish, problem: &Problem) -> Message {
+    let nothing = match wish {
+        Wish::Start => "nothing was started",
+        Wish::Approve | Wish::Edit | Wish::Reject | Wish::RequestChanges => "nothing was changed",
+    };
+    let lead = format!("Whether you may could not be found out, so {nothing}.");
+    Message::of(vec![Block::Line(Text::default().bold(lead)), Block::Line(problems::text(problem))])
+}
+
+/// The plan that was to be approved could not be read once more.
+#[must_use]
+pub fn plan_unread(problem: &Problem) -> Message {
+    let lead = "The plan could not be read once more before approving it, so nothing was changed.";
+    Message::of(vec![Block::Line(Text::default().bold(lead)), Block::Line(problems::text(problem))])
+}
+
+fn policy_says(policy: &Policy) -> String {
+    format!("The policy “{}” says that ", policy.name)
 }
 
 /// A button of a proposal that decides nothing any more.
@@ -99,11 +154,14 @@ pub fn stale(orchestration: &Orchestration, version: Option<u32>) -> Message {
                 .find(|entry| version.is_none_or(|version| entry.version == version));
             match fate.map(|entry| &entry.fate) {
                 Some(Fate::Approved { by }) => format!("It was already approved by {}.", names(by)),
+                Some(Fate::ApprovedByPolicy { policy }) => {
+                    format!("It was already approved by the policy “{policy}”.")
+                }
                 Some(Fate::Rejected { by }) => format!("It was already rejected by {}.", name(by)),
                 Some(Fate::ChangesRequested { by }) => {
                     format!("{} has asked for changes; wait for the new version.", name(by))
                 }
-                Some(Fate::Expired) => "It lapsed. Reply in the thread to go on.".into(),
+                Some(Fate::Expired) => "It lapsed. Reply in the thread to have it proposed again.".into(),
                 Some(Fate::Stopped { by }) => format!("It was stopped by {}.", name(by)),
                 Some(Fate::Replaced { by }) => format!("It was replaced by version {by}."),
                 Some(Fate::Standing) | None => "There is nothing to decide here now.".into(),
@@ -125,6 +183,7 @@ pub fn why(orchestration: &Orchestration) -> Message {
             Fate::Approved { by } => by.iter().enumerate().fold(line.then("was approved by "), |text, (at, actor)| {
                 if at > 0 { text.then(", ").person(actor) } else { text.person(actor) }
             }),
+            Fate::ApprovedByPolicy { policy } => line.then(format!("was approved by the policy “{policy}”")),
             Fate::Rejected { by } => line.then("was rejected by ").person(by),
             Fate::ChangesRequested { by } => line.then("was sent back for changes by ").person(by),
             Fate::Replaced { by } => line.then(format!("was replaced by version {by}")),
@@ -225,4 +284,10 @@ pub fn listed(lines: &[(String, String, String)]) -> Message {
         })
         .collect();
     Message::default().with(Block::List(lines))
+}
+
+/// There is too much going on at one place.
+#[must_use]
+pub fn crowded() -> Message {
+    warning("Several orchestrations are under way on this issue already. Stop one of them, or wait for it.")
 }

@@ -1,88 +1,36 @@
-//! What is said in the conversation for all to see: the proposal, news of children, the ending.
+//! What is said in the conversation for all to see: news of children, words of agents, the ending.
 
-use crate::{
-    domain::{
-        actor::Actor,
-        artifact::Artifact,
-        board,
-        command::Verb,
-        failure::Problem,
-        message::{About, Block, Button, ButtonStyle, Mark, Message, Press, Span, Subject, Text, Tone},
-        orchestration::{Child, ChildState, Fate, Orchestration, Stage},
-        policy::{Approver, Policy},
-        proposal::{ChildSpec, Content, Proposal},
-        run::{CancelAnswer, RunSettings},
-        text::{count, first_line, shorten},
-        words::problems,
-    },
-    time::Timestamp,
+use crate::domain::{
+    actor::Actor,
+    artifact::Artifact,
+    board,
+    command::Verb,
+    failure::Problem,
+    message::{About, Block, Button, ButtonStyle, Mark, Message, Press, Span, Subject, Text, Tone},
+    orchestration::{Child, ChildState, Orchestration, Stage},
+    proposal,
+    run::CancelAnswer,
+    text::{first_line, shorten},
+    words::problems,
 };
-
-/// Prompts are quoted in full up to this many characters in all; longer proposals go to a file.
-const QUOTED_IN_FULL: usize = 5000;
 
 /// For the words of an agent that nobody can read here.
 pub const MUTE: &str =
     "The agent has ended. Its harness offers no conversation that can be read here; open the run for its words.";
 
-/// The proposal, to be decided on.
+/// A child that ended well, as a step.
 #[must_use]
-pub fn proposal(orchestration: &Orchestration, proposal: &Proposal) -> Message {
-    let mut message = content(proposal_heading(proposal), proposal);
-    message = message.with(Block::Facts(facts(orchestration, proposal)));
-    if let Stage::Deciding { votes, .. } = &orchestration.stage
-        && !votes.is_empty()
-    {
-        let mut text = Text::default().mark(Mark::Done).then(" Approved by ");
-        for (at, vote) in votes.iter().enumerate() {
-            text = if at > 0 { text.then(", ").person(&vote.by) } else { text.person(&vote.by) };
+pub fn child_ended(called: &str, child: &Child) -> Message {
+    let text = Text::default().mark(mark(&child.state)).then(" ").bold(called.to_owned());
+    let message = Message::of(vec![Block::Line(text)]).tone(Tone::Step);
+    match &child.state {
+        ChildState::Done { said: Some(said) } => {
+            let text = proposal::without_block(said);
+            message
+                .with(Block::Markdown { text: shorten(text.trim(), 1500), file: format!("child-{}.md", child.number) })
         }
-        message = message.with(Block::Line(text.then(format!(" · {} needed", orchestration.policy.quorum))));
+        _ => message,
     }
-    let about = About {
-        orchestration: orchestration.id.clone(),
-        subject: Subject::Proposal { version: proposal.version, digest: proposal.digest.short().to_owned() },
-    }
-    .to_string();
-    let button =
-        |press, label: &str, style| Button { press, label: label.into(), style, value: about.clone(), confirm: None };
-    message
-        .tone(Tone::Ask)
-        .button(button(Press::Approve, "Approve", ButtonStyle::Primary))
-        .button(button(Press::RequestChanges, "Request changes", ButtonStyle::Plain))
-        .button(button(Press::Reject, "Reject", ButtonStyle::Danger))
-}
-
-/// The same message once nothing can be decided by it any more.
-#[must_use]
-pub fn closed_proposal(proposal: &Proposal, fate: &Fate) -> Message {
-    let line = match fate {
-        Fate::Standing => Text::plain("Waiting for a decision"),
-        Fate::Approved { by } => {
-            let mut text = Text::default().mark(Mark::Done).then(" ").bold("Approved").then(" by ");
-            for (at, actor) in by.iter().enumerate() {
-                text = if at > 0 { text.then(", ").person(actor) } else { text.person(actor) };
-            }
-            text
-        }
-        Fate::Rejected { by } => Text::default().mark(Mark::Stopped).then(" ").bold("Rejected").then(" by ").person(by),
-        Fate::ChangesRequested { by } => Text::default()
-            .mark(Mark::Working)
-            .then(" ")
-            .person(by)
-            .then(" asked for changes; this version decides nothing any more."),
-        Fate::Replaced { by } => Text::default()
-            .mark(Mark::Stopped)
-            .then(format!(" Replaced by version {by}; this one decides nothing any more.")),
-        Fate::Expired => Text::default().mark(Mark::Stopped).then(" Lapsed: nobody decided in time."),
-        Fate::Stopped { by } => Text::default().mark(Mark::Stopped).then(" Stopped by ").person(by),
-    };
-    let names: Vec<String> = proposal.content.children().iter().map(|child| shorten(child.name.trim(), 60)).collect();
-    let mut message = Message::default().with(Block::Heading(proposal_heading(proposal))).with(Block::Line(line));
-    if !names.is_empty() {
-        message = message.with(Block::Note(Text::plain(shorten(&names.join(", "), 1500))));
-    }
-    message.with(Block::Note(Text::plain("Digest ").code(proposal.digest.short())))
 }
 
 /// Words of the parent that are no proposal: a question or an answer.
@@ -112,7 +60,7 @@ pub fn pull_request(of: &str, url: &str) -> Message {
         .bold(shorten(of, 80))
         .then(" opened ")
         .link(pull_request_label(url), url);
-    Message::of(vec![Block::Line(text)])
+    Message::of(vec![Block::Line(text)]).tone(Tone::Step)
 }
 
 #[must_use]
@@ -227,7 +175,7 @@ pub fn stopped(orchestration: &Orchestration, by: &Actor, parent: Option<CancelA
 
 const fn cancel_answer(answer: CancelAnswer) -> &'static str {
     match answer {
-        CancelAnswer::Stopped => "stopped",
+        CancelAnswer::Stopped | CancelAnswer::WasStopped => "stopped",
         CancelAnswer::WasAtRest => "was already at rest",
         CancelAnswer::OwnInfrastructure => "has to be stopped on your own infrastructure",
         CancelAnswer::Gone => "is not in Oz any more",
@@ -292,110 +240,6 @@ pub fn pull_request_label(url: &str) -> String {
     }
 }
 
-fn proposal_heading(proposal: &Proposal) -> String {
-    match &proposal.content {
-        Content::Children { children, .. } => {
-            format!("Proposal, version {}: {}", proposal.version, count(children.len(), "child", "children"))
-        }
-        Content::Words { .. } => format!("Plan, version {}", proposal.version),
-    }
-}
-
-fn content(heading: String, proposal: &Proposal) -> Message {
-    let message = Message::default().with(Block::Heading(heading));
-    let (summary, children) = match &proposal.content {
-        Content::Words { text } => {
-            let file = format!("plan-v{}.md", proposal.version);
-            return message.with(Block::Markdown { text: text.clone(), file });
-        }
-        Content::Children { summary, children } => (summary, children),
-    };
-    let message = match summary {
-        Some(summary) => message.with(Block::Markdown { text: shorten(summary, 1000), file: "summary.md".into() }),
-        None => message,
-    };
-    if children.len() <= 15 && children.iter().map(|child| child.prompt.len()).sum::<usize>() <= QUOTED_IN_FULL {
-        return children.iter().enumerate().fold(message, |message, (at, child)| {
-            message.with(Block::Line(headline(at, child))).with(Block::Quote(child.prompt.clone()))
-        });
-    }
-    let lines = children.iter().enumerate().take(50).map(|(at, child)| headline(at, child)).collect();
-    message
-        .with(Block::List(lines))
-        .with(Block::Markdown { text: in_full(children), file: format!("proposal-v{}.md", proposal.version) })
-}
-
-fn headline(at: usize, child: &ChildSpec) -> Text {
-    let mut text = Text::plain(format!("{} ", at + 1)).bold(shorten(child.name.trim(), 80));
-    if let Some(returns) = &child.returns {
-        text = text.then(format!(" → {}", first_line(returns, 160)));
-    }
-    for (what, value) in [("environment", &child.environment), ("model", &child.model)] {
-        if let Some(value) = value {
-            text = text.then(format!(" · {what} ")).code(shorten(value, 60));
-        }
-    }
-    text
-}
-
-/// Every prompt, in Markdown, for the file.
-fn in_full(children: &[ChildSpec]) -> String {
-    children
-        .iter()
-        .enumerate()
-        .map(|(at, child)| format!("## {} {}\n\n{}\n", at + 1, child.name.trim(), child.prompt.trim()))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-fn facts(orchestration: &Orchestration, proposal: &Proposal) -> Vec<(String, Text)> {
-    let mut facts = Vec::new();
-    let mut fact = |label: &str, text: Text| facts.push((label.to_owned(), text));
-    fact("Runs with", Text::plain(settings(&orchestration.settings)));
-    fact("Who may approve", approvers(&orchestration.policy, &orchestration.request.by));
-    if let Stage::Deciding { expires_at: Some(at), .. } = &orchestration.stage {
-        fact("Until", Text::default().when(*at));
-    }
-    fact("Digest", Text::default().code(proposal.digest.short()));
-    facts
-}
-
-fn settings(settings: &RunSettings) -> String {
-    let mut parts = Vec::new();
-    for (label, value) in [
-        ("environment", &settings.environment),
-        ("model", &settings.model),
-        ("harness", &settings.harness),
-        ("host", &settings.host),
-        ("skill", &settings.skill),
-    ] {
-        if let Some(value) = value {
-            parts.push(format!("{label} {}", shorten(value, 60)));
-        }
-    }
-    match settings.parallelism {
-        Some(at_once) => parts.push(format!("{at_once} at once")),
-        None => parts.push("all at once".into()),
-    }
-    parts.join(" · ")
-}
-
-fn approvers(policy: &Policy, asker: &Actor) -> Text {
-    let mut text = Text::default();
-    if policy.approvers.is_empty() {
-        text = text.then("anyone here");
-    }
-    for (at, approver) in policy.approvers.iter().take(10).enumerate() {
-        let Approver::Member { platform, id } = approver;
-        let actor = Actor { platform: *platform, workspace: asker.workspace.clone(), id: id.clone(), name: None };
-        text = if at > 0 { text.then(", ").person(&actor) } else { text.person(&actor) };
-    }
-    if policy.quorum > 1 {
-        text = text.then(format!(" · {} needed", policy.quorum));
-    }
-    if policy.self_approval { text } else { text.then(" · not the one who asked") }
-}
-
 fn own_summary(orchestration: &Orchestration) -> String {
     let lines: Vec<String> = orchestration
         .children
@@ -412,22 +256,20 @@ fn name(child: &Child) -> String {
     shorten(child.spec.name.trim(), 80)
 }
 
-/// A proposal lapsed.
+/// What seemed not to have started has.
 #[must_use]
-pub fn lapsed(version: u32, at: Timestamp) -> Message {
-    let text = Text::default()
-        .mark(Mark::Stopped)
-        .then(format!(" Nobody decided on version {version} until "))
-        .when(at)
-        .then(", so it lapsed. Reply here to go on.");
-    Message::of(vec![Block::Line(text)])
+pub fn started_after_all(who: &str) -> Message {
+    Message::line(format!("{} was started after all: Oz had taken it and its answer was lost.", shorten(who, 80)))
 }
 
-/// Why a proposal was rejected.
+/// One start made two runs.
 #[must_use]
-pub fn rejected(by: &Actor, reason: &str) -> Message {
-    let text = Text::default().mark(Mark::Stopped).then(" ").person(by).then(" rejected it:");
-    Message::of(vec![Block::Line(text), Block::Quote(shorten(reason, 2000))])
+pub fn second_start(who: &str) -> Message {
+    Message::of(vec![Block::Line(
+        Text::default()
+            .mark(Mark::Warning)
+            .then(format!(" Oz runs a second start of {}. One is enough, so it is being stopped.", shorten(who, 80))),
+    )])
 }
 
 /// Replies that nobody will hear any more.

@@ -17,8 +17,13 @@ pub const SAID_NOTHING: &str = "said_nothing";
 pub const NO_CONVERSATION: &str = "no_conversation";
 /// The proposal has more children than are allowed.
 pub const TOO_MANY_CHILDREN: &str = "too_many_children";
+/// The run's plan is not there, or not yet.
+pub const NO_PLAN: &str = "no_plan";
 /// Tried for as long as it makes sense.
 pub const GAVE_UP: &str = "gave_up";
+/// Slack's words for what somebody has deleted.
+pub const MESSAGE_GONE: &str = "message_not_found";
+pub const THREAD_GONE: &str = "thread_not_found";
 
 /// The sentence and the next step, with the address where it can be repaired if there is one.
 #[must_use]
@@ -106,6 +111,15 @@ fn sentence(code: &str) -> (&'static str, &'static str) {
             "Its harness offers no conversation that can be read here.",
             "Open the run, or ask again with another harness.",
         ),
+        NO_PLAN => ("Oz does not hand out the plan now.", "Try again in a moment."),
+        "missing_scope" => (
+            "Baton's app lacks a permission in Slack that the policy needs.",
+            "Ask whoever operates Baton to run `baton check`.",
+        ),
+        "no_such_subteam" => {
+            ("Slack does not know a group that the policy names.", "Ask whoever operates Baton to correct the policy.")
+        }
+        "user_not_found" | "no_such_member" => ("The platform does not know who you are.", "Try again in a moment."),
         GAVE_UP => ("It was tried several times without success.", "Try again later."),
         _ => (UNKNOWN, "Open the run for the details, or reply here to go on."),
     }

@@ -43,6 +43,12 @@ pub fn opening(orchestration: &Orchestration) -> String {
         }
         prompt.push_str("</conversation>");
     }
+    if let Some(background) = &request.background {
+        let _ = write!(
+            prompt,
+            "\n\nWhere it was asked, as context; guidance in it is the team's own:\n<background>\n{background}\n</background>"
+        );
+    }
     let _ = write!(prompt, "\n\n<task>\n{}\n</task>", request.ask.task);
     if request.verb != Verb::Run {
         let _ = write!(prompt, "\n\n{FORMAT}");

@@ -219,6 +219,7 @@ async fn what_oz_answers_to_a_cancel() {
         (200, "", "", Ok(CancelAnswer::Stopped)),
         (400, "invalid_request", "SUCCEEDED", Ok(CancelAnswer::WasAtRest)),
         (400, "invalid_request", "BLOCKED", Ok(CancelAnswer::WasAtRest)),
+        (400, "invalid_request", "CANCELLED", Ok(CancelAnswer::WasStopped)),
         (400, "invalid_request", "", Ok(CancelAnswer::Gone)),
         (400, "invalid_request", "INPROGRESS", Err("transient invalid_request")),
         (404, "resource_not_found", "", Ok(CancelAnswer::Gone)),

@@ -8,10 +8,10 @@ mod choices;
 mod request;
 mod run;
 
-pub(super) use artifact::{Data, Fetched};
-pub(super) use choices::{Environments, Models, Skills};
+pub use artifact::{Data, Fetched};
+pub use choices::{Environments, Models, Skills};
 pub(super) use request::{NewFollowUp, NewRun};
-pub(super) use run::{RunItem, Runs};
+pub use run::{RunItem, Runs};
 
 /// `config.name` of every run of ours; lists can be filtered by it.
 pub(super) const CONFIG_NAME: &str = "baton";

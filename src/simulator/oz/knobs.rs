@@ -51,7 +51,8 @@ impl Default for Knobs {
 pub struct Steering {
     /// What parents propose, and how often that was changed.
     pub proposal: Option<(u32, Vec<Child>)>,
-    pub sayings: VecDeque<String>,
+    /// Words, and the plan that is written beside them.
+    pub sayings: VecDeque<(String, Option<String>)>,
     /// Names of children, and how their next run ends.
     pub endings: Vec<(String, Ending)>,
     pub parent_endings: VecDeque<Ending>,

@@ -43,13 +43,12 @@ use serde::Deserialize;
 use self::{
     api::Request,
     problem::Problem,
-    run::Made,
     task::Child,
     world::{New, World},
 };
 pub use self::{
     knobs::Knobs,
-    run::{Ending, Mode, RunView, State},
+    run::{Ending, Made, Mode, RunView, State},
 };
 use super::{
     faults::{Call, Faults},
@@ -117,7 +116,17 @@ impl Oz {
 
     /// The next parent that would propose something says this instead. Several are said one after the other.
     pub fn say(&self, words: &str) {
-        self.world().steering.sayings.push_back(words.into());
+        self.world().steering.sayings.push_back((words.into(), None));
+    }
+
+    /// The same, with a plan beside the words.
+    pub fn say_with_plan(&self, words: &str, plan: &str) {
+        self.world().steering.sayings.push_back((words.into(), Some(plan.into())));
+    }
+
+    /// Somebody edits the plans that there are: all of them say this now.
+    pub fn edit_plans(&self, plan: &str) {
+        self.world().edit_plans(plan);
     }
 
     /// How the next run of the child with that name ends, the one that is under way included.

@@ -91,6 +91,7 @@ pub struct RunView {
     /// What it was told through the API after its prompt.
     pub follow_ups: Vec<String>,
     pub config: Value,
+    pub made: Vec<Made>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -188,6 +189,7 @@ impl Run {
             metadata: self.metadata.clone(),
             follow_ups: self.follow_ups.clone(),
             config: self.config.clone(),
+            made: self.artifacts.iter().map(|artifact| artifact.made.clone()).collect(),
             created_at: self.created_at,
             updated_at: self.updated_at,
         }

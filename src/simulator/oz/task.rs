@@ -24,6 +24,8 @@ pub struct Directives {
     pub self_hosted: Vec<usize>,
     /// Everything takes five times as long: `[slow]`.
     pub slow: bool,
+    /// Children work until they are stopped: `[endless]`.
+    pub endless: bool,
     /// The parent starts a child while it plans: `[breach]`.
     pub breach: bool,
     /// The first turn ends with a question: `[question]`.
@@ -136,6 +138,7 @@ impl Directives {
             "block" => &mut self.block,
             "self-hosted" => &mut self.self_hosted,
             "slow" => return set(&mut self.slow),
+            "endless" => return set(&mut self.endless),
             "breach" => return set(&mut self.breach),
             "question" => return set(&mut self.question),
             "invalid" => return set(&mut self.invalid),

@@ -70,7 +70,8 @@ impl World {
 
     /// The turn's work is over: the run says what it did and rests, or ends otherwise.
     pub fn finish(&mut self, run: usize) {
-        if self.steering.holding && self.runs[run].parent.is_some() {
+        let is_kept = self.steering.holding || self.directives_of(run).endless;
+        if is_kept && self.runs[run].parent.is_some() {
             self.runs[run].held = true;
             return;
         }
@@ -241,7 +242,10 @@ impl World {
     }
 
     fn propose(&mut self, run: usize, told: &str) -> String {
-        if let Some(saying) = self.steering.sayings.pop_front() {
+        if let Some((saying, plan)) = self.steering.sayings.pop_front() {
+            if let Some(plan) = plan {
+                self.write_plan(run, plan);
+            }
             return saying;
         }
         let first = self.runs[run].execution == 1;
@@ -272,7 +276,8 @@ impl World {
             (standing, "The proposal stands as it is.".into())
         };
         self.runs[run].proposal.clone_from(&children);
-        self.write_plan(run, &children);
+        let plan = script::plan(&self.runs[run].title, &children);
+        self.write_plan(run, plan);
         if first && directives.invalid {
             return script::unusable_proposal(&children);
         }
@@ -280,8 +285,7 @@ impl World {
     }
 
     /// One PLAN for a run; a revision changes what stands in it.
-    fn write_plan(&mut self, run: usize, children: &[Child]) {
-        let written = script::plan(&self.runs[run].title, children);
+    fn write_plan(&mut self, run: usize, written: String) {
         for artifact in &mut self.runs[run].artifacts {
             if let Made::Plan { content, .. } = &mut artifact.made {
                 *content = written;
@@ -292,6 +296,14 @@ impl World {
         let title = self.runs[run].title.clone();
         self.make(run, Made::Plan { document, title, content: written, synced: false });
         self.after(PLAN_SYNC, run, Step::SyncPlan);
+    }
+
+    pub fn edit_plans(&mut self, plan: &str) {
+        for artifact in self.runs.iter_mut().flat_map(|run| &mut run.artifacts) {
+            if let Made::Plan { content, .. } = &mut artifact.made {
+                plan.clone_into(content);
+            }
+        }
     }
 
     /// A pull request, and from the first two children something to upload besides.

@@ -1,6 +1,6 @@
-// What the page asks of the simulated Slack.
+// What a page asks of the simulated platform it shows.
 //
-// Requests and answers are JSON; the address stands in the page's head. Called by `app.js`, which
+// Requests and answers are JSON; the address stands in the page's head. Called by the page, which
 // hands the rest of the page functions that act.
 
 const BASE = document.querySelector('meta[name="api-base"]').content;
@@ -19,7 +19,7 @@ export async function fetchState(user) {
 }
 
 /**
- * Does what a Slack client would do for its user. Never throws: an answer that did not come is
+ * Does what the platform's own client would do for its user. Never throws: an answer that did not come is
  * `{ok: false, error}` like one that refuses.
  *
  * @returns {Promise<{ok: boolean, status?: number, error?: string, errors?: Object<string, string>}>} `error`: a

@@ -1,6 +1,6 @@
 // What surrounds the messages: the list of channels, the channel's head, and whom one acts as.
 //
-// Draws from the simulator's state and the place that is looked at; `app.js` says what a click does.
+// Draws from the simulator's state and the place that is looked at; `slack.js` says what a click does.
 
 import { avatar } from "./message.js";
 import { h, icon, keyed } from "./dom.js";

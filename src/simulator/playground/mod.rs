@@ -1,7 +1,8 @@
-//! The playground of `baton dev`: a page that looks and behaves like a Slack channel.
+//! The playground of `baton dev`: a page that looks and behaves like a Slack channel, and one that
+//! does like Linear's issues.
 //!
-//! Plain ES modules without a framework or a build step, compiled into the binary. The page talks to
-//! the simulated Slack's own JSON API and to nothing else, which its content policy makes sure of:
+//! Plain ES modules without a framework or a build step, compiled into the binary. Each page talks to
+//! its simulated platform's own JSON API and to nothing else, which its content policy makes sure of:
 //! all that people, agents and Baton say there is outside text.
 
 use axum::{
@@ -27,14 +28,17 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-const PAGE: &str = include_str!("page.html");
+/// With the pictures that scripts and pages name.
+const SLACK: &str = concat!(include_str!("slack.html"), include_str!("icons.svg"), "</body>\n</html>\n");
+const LINEAR: &str = concat!(include_str!("linear.html"), include_str!("icons.svg"), "</body>\n</html>\n");
 
 /// Name, media type and content of each file that the page loads.
-const ASSETS: [(&str, &str, &str); 20] = [
-    ("page.css", CSS, include_str!("page.css")),
+const ASSETS: [(&str, &str, &str); 27] = [
+    ("base.css", CSS, include_str!("base.css")),
+    ("linear.css", CSS, include_str!("linear.css")),
+    ("slack.css", CSS, include_str!("slack.css")),
     ("favicon.svg", SVG, include_str!("favicon.svg")),
     ("api.js", SCRIPT, include_str!("api.js")),
-    ("app.js", SCRIPT, include_str!("app.js")),
     ("blocks.js", SCRIPT, include_str!("blocks.js")),
     ("composer.js", SCRIPT, include_str!("composer.js")),
     ("dialogs.js", SCRIPT, include_str!("dialogs.js")),
@@ -43,17 +47,23 @@ const ASSETS: [(&str, &str, &str); 20] = [
     ("emoji.js", SCRIPT, include_str!("emoji.js")),
     ("examples.js", SCRIPT, include_str!("examples.js")),
     ("frame.js", SCRIPT, include_str!("frame.js")),
+    ("linear.js", SCRIPT, include_str!("linear.js")),
+    ("linear_issue.js", SCRIPT, include_str!("linear_issue.js")),
+    ("linear_list.js", SCRIPT, include_str!("linear_list.js")),
+    ("linear_parts.js", SCRIPT, include_str!("linear_parts.js")),
+    ("linear_session.js", SCRIPT, include_str!("linear_session.js")),
     ("markdown.js", SCRIPT, include_str!("markdown.js")),
     ("message.js", SCRIPT, include_str!("message.js")),
     ("modal.js", SCRIPT, include_str!("modal.js")),
     ("mrkdwn.js", SCRIPT, include_str!("mrkdwn.js")),
     ("rich_text.js", SCRIPT, include_str!("rich_text.js")),
+    ("slack.js", SCRIPT, include_str!("slack.js")),
     ("suggest.js", SCRIPT, include_str!("suggest.js")),
     ("theme.js", SCRIPT, include_str!("theme.js")),
     ("timeline.js", SCRIPT, include_str!("timeline.js")),
 ];
 
-/// The page at `/playground` and its files below `/playground/assets/`.
+/// The pages at `/playground` and `/playground/linear`, and their files below `/playground/assets/`.
 pub fn router() -> Router {
     let always = |name: HeaderName, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     let headers = ServiceBuilder::new()
@@ -63,7 +73,8 @@ pub fn router() -> Router {
         // A newer binary brings a newer page.
         .layer(always(CACHE_CONTROL, "no-cache"));
     Router::new()
-        .route("/playground", get(([(CONTENT_TYPE, HTML)], PAGE)))
+        .route("/playground", get(([(CONTENT_TYPE, HTML)], SLACK)))
+        .route("/playground/linear", get(([(CONTENT_TYPE, HTML)], LINEAR)))
         .route("/playground/assets/{file}", get(asset))
         .layer(headers)
 }
@@ -87,6 +98,8 @@ mod tests {
 
     use super::*;
 
+    const PAGES: [&str; 2] = [SLACK, LINEAR];
+
     async fn fetch(path: &str) -> anyhow::Result<(StatusCode, HeaderMap, String)> {
         let response = router().oneshot(Request::get(path).body(Body::empty())?).await?;
         let (parts, body) = response.into_parts();
@@ -105,23 +118,25 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_comes_with_a_policy_that_lets_nothing_out() -> anyhow::Result<()> {
-        let (status, headers, body) = fetch("/playground").await?;
-        assert_eq!(status, StatusCode::OK);
-        assert!(body.contains("Nothing leaves this machine"));
-        assert_eq!(headers[CONTENT_TYPE], HTML);
-        assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
-        let policy = headers[CONTENT_SECURITY_POLICY].to_str()?;
-        for rule in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
-            assert!(policy.split("; ").any(|each| each == rule), "{rule}");
+        for path in ["/playground", "/playground/linear"] {
+            let (status, headers, body) = fetch(path).await?;
+            assert_eq!(status, StatusCode::OK);
+            assert!(body.contains("Nothing leaves this machine") && body.ends_with("</html>\n"));
+            assert_eq!(headers[CONTENT_TYPE], HTML);
+            assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
+            let policy = headers[CONTENT_SECURITY_POLICY].to_str()?;
+            for rule in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
+                assert!(policy.split("; ").any(|each| each == rule), "{rule}");
+            }
+            assert!(!policy.contains("unsafe"));
         }
-        assert!(!policy.contains("unsafe"));
         Ok(())
     }
 
     #[tokio::test]
     async fn everything_that_the_page_names_is_served() -> anyhow::Result<()> {
         let mut named: BTreeSet<String> =
-            between(PAGE, "/playground/assets/", '"').into_iter().map(str::to_owned).collect();
+            PAGES.iter().flat_map(|page| between(page, "/playground/assets/", '"')).map(str::to_owned).collect();
         for (_, script) in scripts() {
             named.extend(between(script, "from \"./", '"').into_iter().map(str::to_owned));
         }
@@ -140,22 +155,24 @@ mod tests {
     fn every_picture_that_a_script_names_is_in_the_page() {
         for (file, script) in scripts() {
             for name in between(script, "icon(\"", '"') {
-                assert!(PAGE.contains(&format!("id=\"icon-{name}\"")), "{file}: {name}");
+                assert!(PAGES.iter().all(|page| page.contains(&format!("id=\"icon-{name}\""))), "{file}: {name}");
             }
         }
     }
 
     #[test]
-    fn the_page_has_no_inline_script_or_style() {
-        for tag in between(PAGE, "<script", '>') {
-            assert!(tag.contains("src=\"/playground/assets/"), "{tag}");
+    fn no_page_has_inline_script_or_style() {
+        for page in PAGES {
+            for tag in between(page, "<script", '>') {
+                assert!(tag.contains("src=\"/playground/assets/"), "{tag}");
+            }
+            assert_eq!(page.matches("<script").count(), page.matches("></script>").count());
+            for forbidden in ["<style", " style=", "javascript:", "http://", "https://"] {
+                assert!(!page.contains(forbidden), "{forbidden}");
+            }
+            let handler = |word: &str| word.starts_with("on") && word.contains('=');
+            assert!(!page.split_whitespace().any(handler));
         }
-        assert_eq!(PAGE.matches("<script").count(), PAGE.matches("></script>").count());
-        for forbidden in ["<style", " style=", "javascript:", "http://", "https://"] {
-            assert!(!PAGE.contains(forbidden), "{forbidden}");
-        }
-        let handler = |word: &str| word.starts_with("on") && word.contains('=');
-        assert!(!PAGE.split_whitespace().any(handler));
     }
 
     #[test]

@@ -144,10 +144,14 @@ fn channel(world: &World, is_meant: impl Fn(&str, &str) -> bool) -> Option<Piece
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{Clock, Timestamp};
+    use crate::{
+        simulator::{faults::Faults, slack::Slack},
+        time::{Clock, Timestamp},
+    };
 
     fn read(text: &str) -> Typed {
-        Typed::read(&World::new(Clock::manual(Timestamp::from_secs(1_764_000_000))), text)
+        let slack = Slack::new(Clock::manual(Timestamp::from_secs(1_764_000_000)), Faults::default());
+        slack.read(|world| Typed::read(world, text))
     }
 
     #[test]

@@ -93,11 +93,18 @@ pub fn sign(secret: &str, timestamp: &str, body: &[u8]) -> String {
 }
 
 impl Slack {
-    /// Sends the events that are waiting, in order, and gives Baton's answers to them.
+    /// Sends the events that are waiting, in order unless told otherwise, and gives Baton's answers.
     pub async fn deliver_outgoing(&self) -> Vec<Answer> {
         let _in_order = self.inner.sending.lock().await;
         let mut answers = Vec::new();
-        while let Some(delivery) = self.adjust(|world| world.outgoing.pop_front()) {
+        let next = |world: &mut super::world::World| {
+            let next = if world.knobs.reorder { world.outgoing.pop_back() } else { world.outgoing.pop_front() };
+            next.map(|delivery| (delivery, world.knobs.duplicate))
+        };
+        while let Some((delivery, twice)) = self.adjust(next) {
+            if twice {
+                answers.push(self.send(delivery.clone()).await);
+            }
             answers.push(self.send(delivery).await);
         }
         answers
@@ -120,6 +127,11 @@ impl Slack {
         for delivery in due {
             self.send(delivery).await;
         }
+    }
+
+    /// How many webhooks Baton has answered with a success.
+    pub fn taken(&self) -> usize {
+        self.read(|world| world.taken)
     }
 
     /// How many events are still to be sent, now or again.

@@ -13,11 +13,13 @@ mod deliver;
 mod elements;
 mod forms;
 mod notices;
+mod oauth;
 mod people;
 mod playground;
 mod reading;
 mod records;
 mod responses;
+mod tokens;
 mod transcript;
 mod views;
 mod wire;
@@ -29,6 +31,7 @@ mod tests;
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -45,14 +48,18 @@ pub use world::{Author, File, Message};
 
 use super::faults::Faults;
 use crate::time::Clock;
-use world::World;
+use tokens::Tokens;
+use world::{Team, World};
 
 pub const SIGNING_SECRET: &str = "simulated0signing0secret00000000";
 pub const BOT_TOKEN: &str = "xoxb-1764000000000-1764000000000-simulatedsimulatedsimula";
 
+pub const CLIENT_ID: &str = "1764000000000.1764000000000";
+pub const CLIENT_SECRET: &str = "simulated0client0secret000000000";
+
 pub const TEAM: &str = "T0BATON";
-pub const TEAM_NAME: &str = "Baton Demo";
-pub const TEAM_DOMAIN: &str = "baton-demo";
+/// The workspace beside it, where our app can be installed.
+pub const OTHER_TEAM: &str = "T0OTHER";
 /// Where an org-wide install belongs to.
 pub const ENTERPRISE: &str = "E0BATON";
 pub const BOT_USER: &str = "U0BATON";
@@ -82,6 +89,8 @@ struct Inner {
     changed: watch::Sender<u64>,
     /// Held while events are sent, so that they arrive in order.
     sending: tokio::sync::Mutex<()>,
+    /// Other workspaces that are reached through the same API.
+    beside: Vec<Slack>,
 }
 
 /// What can be set differently.
@@ -96,6 +105,17 @@ pub struct Knobs {
     pub enforce_pace: bool,
     /// Send events again that Baton did not take.
     pub deliver_retries: bool,
+    /// Whoever is asked to allow an install does not.
+    pub deny_installs: bool,
+    /// Tokens that an install gives end after twelve hours.
+    pub token_rotation: bool,
+    /// Every event arrives twice.
+    pub duplicate: bool,
+    /// Events that wait together arrive newest first.
+    pub reorder: bool,
+    /// Whoever edits a message again sooner is complained of: 3 s by Slack's advice. Less where what
+    /// left in time may arrive late, because the machine is busy.
+    pub between_edits: Duration,
 }
 
 impl Default for Knobs {
@@ -126,47 +146,79 @@ impl Default for Knobs {
             org_install: false,
             enforce_pace: false,
             deliver_retries: true,
+            deny_installs: false,
+            token_rotation: false,
+            duplicate: false,
+            reorder: false,
+            between_edits: Duration::from_secs(3),
         }
     }
 }
 
 impl Slack {
+    /// A workspace with the app in it, and one beside it where it can be installed.
     pub fn new(clock: Clock, faults: Faults) -> Self {
+        let team = Team { id: OTHER_TEAM, name: "Other Demo", domain: "other-demo", first_number: 1_000_000 };
+        let other = World::new(clock.clone(), team, Tokens::new(OTHER_TEAM));
+        let team = Team { id: TEAM, name: "Baton Demo", domain: "baton-demo", first_number: 0 };
+        let mut world = World::new(clock, team, Tokens::new(TEAM).with_fixed(BOT_TOKEN));
+        world.installed = true;
+        let other = Self::of(other, faults.clone(), Vec::new());
+        Self::of(world, faults, vec![other])
+    }
+
+    fn of(world: World, faults: Faults, beside: Vec<Self>) -> Self {
         let inner = Inner {
-            world: Mutex::new(World::new(clock.clone())),
-            clock,
+            clock: world.clock.clone(),
+            world: Mutex::new(world),
             faults,
             // Without certificates on the machine nobody is reached, and every answer has status 0.
             client: crate::http::client().ok(),
             changed: watch::Sender::new(0),
             sending: tokio::sync::Mutex::default(),
+            beside,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The workspace beside this one: other people and channels, by the same ids.
+    #[must_use]
+    pub fn other(&self) -> Self {
+        self.inner.beside.first().unwrap_or(self).clone()
     }
 
     /// Where this is mounted: `http://127.0.0.1:7300/simulator/slack`. What Slack hands out as an
     /// address is below it.
     pub fn set_base_url(&self, url: &str) {
-        self.write(|world| url.trim_end_matches('/').clone_into(&mut world.base_url));
+        let url = url.trim_end_matches('/');
+        self.write(|world| url.clone_into(&mut world.base_url));
+        for slack in &self.inner.beside {
+            slack.set_base_url(&format!("{url}/{}", slack.read(|world| world.team.id)));
+        }
     }
 
     /// Baton's base address: webhooks go to `/slack/…` below it.
     pub fn set_target(&self, url: &str) {
         self.write(|world| world.target = Some(url.trim_end_matches('/').to_owned()));
+        self.inner.beside.iter().for_each(|slack| slack.set_target(url));
     }
 
     /// The Web API, what Slack hands out addresses for, and the playground's API. The app nests it
     /// under `/simulator/slack`.
     pub fn router(&self) -> Router {
-        Router::new()
+        let router = Router::new()
             .route("/api/{method}", any(api::handle))
+            .route("/oauth/v2/authorize", get(oauth::authorize))
             .route("/response/{id}", post(responses::handle))
             .route("/upload/{id}", post(archive::upload))
             .route("/files/{id}/{name}", get(archive::download))
             .route("/archives/{channel}/{message}", get(archive::permalink))
             .layer(DefaultBodyLimit::max(LARGEST_UPLOAD))
             .nest("/playground/api", playground::router())
-            .with_state(self.clone())
+            .with_state(self.clone());
+        self.inner.beside.iter().fold(router, |router, slack| {
+            router.nest(&format!("/{}", slack.read(|world| world.team.id)), slack.router())
+        })
     }
 
     pub fn knobs(&self, turn: impl FnOnce(&mut Knobs)) {

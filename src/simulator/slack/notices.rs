@@ -1,8 +1,6 @@
 //! What a story wants to hear of, though Slack itself would let it pass: posts that ping people
 //! who were not meant, and habits that break under load or lose messages.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::{
@@ -14,9 +12,6 @@ use super::{
 const TEXT_ADVISED: usize = 4_000;
 /// The page on metadata names no size; well below what anybody was refused with.
 const METADATA_ADVISED: usize = 1_000;
-/// Slack's advice for editing one message again.
-const BETWEEN_EDITS: Duration = Duration::from_secs(3);
-
 /// Called for each post of ours, ephemerals included.
 pub fn of_post(world: &mut World, message: &Message) {
     of_content(world, message);
@@ -40,9 +35,9 @@ pub fn of_post(world: &mut World, message: &Message) {
 pub fn of_edit(world: &mut World, before: &Message, after: &Message) {
     of_content(world, after);
     if let (Some(last), Some(now)) = (before.last_update, after.last_update)
-        && now.since(last) < BETWEEN_EDITS
+        && now.since(last) < world.knobs.between_edits
     {
-        world.warn(format!("message {} edited twice within {} s", after.ts, BETWEEN_EDITS.as_secs()));
+        world.warn(format!("message {} edited twice within 3 s", after.ts));
     }
 }
 

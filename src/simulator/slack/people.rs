@@ -77,6 +77,11 @@ impl Slack {
         Ok(worst(self.deliver_outgoing().await))
     }
 
+    /// An administrator takes anybody's message away; Baton is not told.
+    pub fn moderate(&self, channel: &str, ts: &str) {
+        self.write(|world| world.take_away(channel, ts));
+    }
+
     /// Opens the app's Home tab.
     pub async fn open_home(&self, user: &str) -> Answer {
         let event = self.write(|world| {

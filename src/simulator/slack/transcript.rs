@@ -3,12 +3,11 @@
 //! Times and generated ids are replaced by numbered names, so that the same conversation always
 //! reads the same, and two different ids still look different.
 
-use std::collections::BTreeMap;
-
 use super::{
     reading::{channel_name_of, lines, name_of, readable},
     world::{Message, World},
 };
+use crate::simulator::names::Names;
 
 /// The whole channel, each thread below its root. Ephemerals are there, marked with who sees them.
 pub fn channel(world: &World, id: &str) -> String {
@@ -24,7 +23,7 @@ pub fn channel(world: &World, id: &str) -> String {
             text.push_str(&message(world, reply, "  ↳ "));
         }
     }
-    Names::default().replace_all(world, &text)
+    named(world, &text)
 }
 
 /// One thread, with its root.
@@ -33,7 +32,7 @@ pub fn thread(world: &World, channel: &str, root: &str) -> String {
         .thread(channel, root)
         .map(|found| message(world, found, if found.thread_ts.is_some() { "  ↳ " } else { "" }))
         .collect();
-    Names::default().replace_all(world, &told)
+    named(world, &told)
 }
 
 /// What a message shows, without its author: its blocks, or its text when it has none.
@@ -77,84 +76,11 @@ fn message(world: &World, message: &Message, lead: &str) -> String {
     told
 }
 
-/// Names given to ids, in the order in which they appear.
-#[derive(Debug, Default)]
-struct Names {
-    given: BTreeMap<String, String>,
-    counts: BTreeMap<&'static str, usize>,
-}
-
-impl Names {
-    fn replace_all(mut self, world: &World, text: &str) -> String {
-        let mut text = text.replace(&world.base_url, "slack:");
-        if let Some(target) = &world.target {
-            text = text.replace(target, "baton:");
-        }
-        let mut replaced = String::new();
-        let mut token = String::new();
-        for c in text.chars().chain(['\n']) {
-            if c.is_ascii_alphanumeric() || c == '-' {
-                token.push(c);
-                continue;
-            }
-            let known = kind_of_id(&token).map(|kind| self.name(kind, &token));
-            replaced.push_str(known.as_deref().unwrap_or(&token));
-            token.clear();
-            replaced.push(c);
-        }
-        replaced.pop();
-        replaced
+/// Addresses and generated ids by names that are the same each time.
+fn named(world: &World, text: &str) -> String {
+    let mut text = text.replace(&world.base_url, "slack:");
+    if let Some(target) = &world.target {
+        text = text.replace(target, "baton:");
     }
-
-    fn name(&mut self, kind: &'static str, id: &str) -> String {
-        if let Some(name) = self.given.get(id) {
-            return name.clone();
-        }
-        let count = self.counts.entry(kind).or_default();
-        *count += 1;
-        let name = format!("{kind}-{count}");
-        self.given.insert(id.to_owned(), name.clone());
-        name
-    }
-}
-
-/// What a generated id stands for; none for an ordinary word.
-fn kind_of_id(word: &str) -> Option<&'static str> {
-    let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    let has_digit = word.bytes().any(|b| b.is_ascii_digit());
-    let groups: Vec<usize> = word.split('-').map(str::len).collect();
-    if groups == [8, 4, 4, 4, 12] && is_hex(&word.replace('-', "")) {
-        return Some("uuid");
-    }
-    if matches!(word.len(), 12 | 64) && has_digit && is_hex(word) {
-        return Some("digest");
-    }
-    if word.len() == 17 && word.starts_with('p') && word[1..].bytes().all(|b| b.is_ascii_digit()) {
-        return Some("message");
-    }
-    let in_alphabet = |b: u8| b.is_ascii_digit() || (b.is_ascii_lowercase() && !b"ilou".contains(&b));
-    if word.len() == 11 && word.starts_with('o') && word[1..].bytes().all(in_alphabet) && word != "orchestrate" {
-        return Some("orchestration");
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_get_names_and_words_stay() {
-        for (word, kind) in [
-            ("orchestrate", None),
-            ("o1a2b3c4d5e", Some("orchestration")),
-            ("9f86d081884c", Some("digest")),
-            ("deadbeefcafe", None),
-            ("0b5c2a52-1111-4222-8333-0123456789ab", Some("uuid")),
-            ("p1764000000000100", Some("message")),
-            ("p176400000000010x", None),
-        ] {
-            assert_eq!(kind_of_id(word), kind, "{word}");
-        }
-    }
+    Names::default().replace_all(&text)
 }

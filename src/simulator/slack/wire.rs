@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    APP_ID, BOT_ID, BOT_USER, ENTERPRISE, OTHER_BOT_ID, TEAM,
+    APP_ID, BOT_ID, BOT_USER, ENTERPRISE, OTHER_BOT_ID,
     composer::Typed,
     elements::INTERACTIVE,
     world::{Author, Channel, ChannelKind, File, Message, View, World},
@@ -28,7 +28,7 @@ pub fn message_json(world: &World, message: &Message, full_metadata: bool) -> Va
     put("type", json!("message"));
     put("ts", json!(message.ts));
     put("text", json!(message.text));
-    put("team", json!(TEAM));
+    put("team", json!(world.team.id));
     match &message.author {
         Author::Person(id) => {
             put("user", json!(id));
@@ -40,7 +40,7 @@ pub fn message_json(world: &World, message: &Message, full_metadata: bool) -> Va
             put("app_id", json!(APP_ID));
             put(
                 "bot_profile",
-                json!({"id": BOT_ID, "app_id": APP_ID, "name": "Baton", "deleted": false, "team_id": TEAM}),
+                json!({"id": BOT_ID, "app_id": APP_ID, "name": "Baton", "deleted": false, "team_id": world.team.id}),
             );
         }
         Author::OtherBot => {
@@ -153,11 +153,11 @@ pub fn event_callback(world: &mut World, event: &Value) -> Value {
     let id = world.next_id("Ev");
     let enterprise = if org { json!(ENTERPRISE) } else { Value::Null };
     let mut body = json!({
-        "token": VERIFICATION_TOKEN, "team_id": TEAM, "context_team_id": TEAM, "context_enterprise_id": enterprise,
+        "token": VERIFICATION_TOKEN, "team_id": world.team.id, "context_team_id": world.team.id, "context_enterprise_id": enterprise,
         "api_app_id": APP_ID, "event": event, "type": "event_callback",
         "event_id": id, "event_time": world.clock.now().as_secs(),
         "authorizations": [{
-            "enterprise_id": enterprise, "team_id": if org { Value::Null } else { json!(TEAM) },
+            "enterprise_id": enterprise, "team_id": if org { Value::Null } else { json!(world.team.id) },
             "user_id": BOT_USER, "is_bot": true, "is_enterprise_install": org,
         }],
         "is_ext_shared_channel": false,
@@ -182,8 +182,8 @@ pub fn command_form(world: &mut World, user: &str, channel: &Channel, command: &
     let text = typed.command_text();
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", VERIFICATION_TOKEN)
-        .append_pair("team_id", TEAM)
-        .append_pair("team_domain", super::TEAM_DOMAIN)
+        .append_pair("team_id", world.team.id)
+        .append_pair("team_domain", world.team.domain)
         .append_pair("channel_id", &channel.id)
         .append_pair("channel_name", channel_name(channel))
         .append_pair("user_id", user)
@@ -206,7 +206,7 @@ pub fn interaction(world: &mut World, kind: &str, user: &str, view: Option<&str>
     let mut payload = json!({
         "type": kind,
         "team": world.team_json(),
-        "user": {"id": user, "username": handle, "name": handle, "team_id": TEAM},
+        "user": {"id": user, "username": handle, "name": handle, "team_id": world.team.id},
         "api_app_id": APP_ID,
         "token": VERIFICATION_TOKEN,
         "enterprise": world.enterprise_json(),
@@ -222,7 +222,7 @@ pub fn interaction(world: &mut World, kind: &str, user: &str, view: Option<&str>
 /// <https://docs.slack.dev/reference/views/>
 pub fn view_json(world: &World, view: &View, values: &Value) -> Value {
     let mut shown = json!({
-        "id": view.id, "team_id": TEAM, "app_id": APP_ID, "bot_id": BOT_ID, "app_installed_team_id": TEAM,
+        "id": view.id, "team_id": world.team.id, "app_id": APP_ID, "bot_id": BOT_ID, "app_installed_team_id": world.team.id,
         "type": "modal", "blocks": [], "private_metadata": "", "callback_id": "", "external_id": "",
         "state": {"values": values}, "hash": view.hash(), "root_view_id": view.root, "previous_view_id": view.previous,
         "title": null, "submit": null, "close": null, "clear_on_close": false, "notify_on_close": false,
@@ -244,7 +244,7 @@ pub fn file_json(world: &World, file: &File) -> Value {
     json!({
         "id": file.id, "created": seconds, "timestamp": seconds, "name": file.name, "title": file.title,
         "mimetype": file.mimetype, "filetype": file.name.rsplit('.').next().unwrap_or("binary"),
-        "user": BOT_USER, "user_team": TEAM, "mode": "hosted", "editable": false, "is_external": false,
+        "user": BOT_USER, "user_team": world.team.id, "mode": "hosted", "editable": false, "is_external": false,
         "size": file.length, "is_public": true, "public_url_shared": false,
         "url_private": url, "url_private_download": url,
         "permalink": format!("{}/files/{}/{}", world.base_url, file.id, encoded(&file.name)),
@@ -260,7 +260,7 @@ pub fn shares_json(world: &World, file: &File) -> Value {
     let mut shares = json!({});
     for (channel, ts, thread_ts) in &file.shares {
         let public = world.channel(channel).is_some_and(|channel| channel.kind == ChannelKind::Public);
-        let share = json!({"ts": ts, "thread_ts": thread_ts, "team_id": TEAM, "source": "UNKNOWN"});
+        let share = json!({"ts": ts, "thread_ts": thread_ts, "team_id": world.team.id, "source": "UNKNOWN"});
         let of_channel = &mut shares[if public { "public" } else { "private" }][channel.as_str()];
         match of_channel.as_array_mut() {
             Some(list) => list.push(share),

@@ -8,12 +8,26 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::{Value, json};
 
 pub use super::records::{Author, Channel, ChannelKind, File, Message, ResponseUrl, Trigger, User, View};
-use super::{Knobs, api::pace::Pace, deliver::Delivery, notices, wire};
+use super::{Knobs, api::pace::Pace, deliver::Delivery, notices, tokens::Tokens, wire};
 use crate::{ids::short_hash, time::Clock};
+
+/// What a workspace is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Team {
+    pub id: &'static str,
+    pub name: &'static str,
+    pub domain: &'static str,
+    /// Ids count from here: Slack's are unique over all workspaces.
+    pub first_number: u64,
+}
 
 #[derive(Debug)]
 pub struct World {
     pub clock: Clock,
+    pub team: Team,
+    /// Whether our app is, and hears of what happens.
+    pub installed: bool,
+    pub tokens: Tokens,
     pub base_url: String,
     pub target: Option<String>,
     pub knobs: Knobs,
@@ -30,6 +44,8 @@ pub struct World {
     pub outgoing: VecDeque<Delivery>,
     /// Events whose delivery failed, to be sent again when they are due.
     pub retries: Vec<Delivery>,
+    /// Webhooks that were answered with a success.
+    pub taken: usize,
     pub last_sent: Option<super::deliver::Sent>,
     pub pings: Vec<String>,
     pub warnings: Vec<String>,
@@ -40,7 +56,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(clock: Clock) -> Self {
+    pub fn new(clock: Clock, team: Team, tokens: Tokens) -> Self {
         let people = || ["U0ADA", "U0GRACE", "U0LINUS"].map(str::to_owned);
         let channel = |id: &str, name: &str, kind, members: BTreeSet<String>, bot_member| Channel {
             id: id.to_owned(),
@@ -51,6 +67,9 @@ impl World {
         };
         Self {
             clock,
+            team,
+            installed: false,
+            tokens,
             base_url: "http://127.0.0.1/simulator/slack".to_owned(),
             target: None,
             knobs: Knobs::default(),
@@ -78,11 +97,12 @@ impl World {
             pace: Pace::default(),
             outgoing: VecDeque::new(),
             retries: Vec::new(),
+            taken: 0,
             last_sent: None,
             pings: Vec::new(),
             warnings: Vec::new(),
             metadata_seen: BTreeSet::new(),
-            counter: 0,
+            counter: team.first_number,
             last_second: (0, 0),
         }
     }
@@ -171,20 +191,28 @@ impl World {
     /// A root with replies stays as a tombstone in Slack; here it is marked, and its thread stays.
     pub fn delete(&mut self, channel: &str, ts: &str) {
         let Some(before) = self.message(channel, ts).cloned() else { return };
-        if let Some(message) = self.message_mut(channel, ts) {
-            message.deleted = true;
-        }
+        self.take_away(channel, ts);
         let at = self.next_ts();
         let event = wire::deleted_event(self, &before, &at);
         self.announce(channel, &event);
     }
 
+    pub fn take_away(&mut self, channel: &str, ts: &str) {
+        if let Some(message) = self.message_mut(channel, ts) {
+            message.deleted = true;
+        }
+    }
+
     /// Queues an event for our app, which hears only of channels that it is in.
     pub fn announce(&mut self, channel: &str, event: &Value) {
-        if self.channel(channel).is_some_and(|channel| channel.bot_member) {
-            let body = wire::event_callback(self, event);
-            self.outgoing.push_back(Delivery::event(&body, self.clock.now()));
+        if self.installed && self.channel(channel).is_some_and(|channel| channel.bot_member) {
+            self.tell_app(event);
         }
+    }
+
+    pub fn tell_app(&mut self, event: &Value) {
+        let body = wire::event_callback(self, event);
+        self.outgoing.push_back(Delivery::event(&body, self.clock.now()));
     }
 
     /// A new pass for opening a view.
@@ -248,7 +276,7 @@ impl World {
 
     /// What `fields` of an installation say about where it is: an org-wide one has no team.
     pub fn team_json(&self) -> Value {
-        if self.knobs.org_install { Value::Null } else { json!({"id": super::TEAM, "domain": super::TEAM_DOMAIN}) }
+        if self.knobs.org_install { Value::Null } else { json!({"id": self.team.id, "domain": self.team.domain}) }
     }
 
     pub fn enterprise_json(&self) -> Value {

@@ -53,7 +53,7 @@ pub fn info(world: &mut World, args: &Args) -> Result<Value, Problem> {
         "id": channel.id, "is_channel": channel.kind == ChannelKind::Public,
         "is_group": channel.kind == ChannelKind::Private, "is_im": direct, "is_mpim": false,
         "is_private": channel.kind != ChannelKind::Public, "is_archived": false,
-        "created": 1_700_000_000, "is_org_shared": false, "context_team_id": super::super::TEAM,
+        "created": 1_700_000_000, "is_org_shared": false, "context_team_id": world.team.id,
     });
     if direct {
         told["user"] = json!(channel.members.first());

@@ -24,7 +24,7 @@ use http::{
 };
 use serde_json::{Value, json};
 
-use super::{BOT_TOKEN, Slack, blocks::Wrong, world::World};
+use super::{Slack, blocks::Wrong, oauth, world::World};
 use crate::simulator::{
     faults::Call,
     http::{Refusal, carry_out},
@@ -49,6 +49,9 @@ enum Body {
     /// A form or a query only: a JSON body is not read.
     Form,
 }
+
+/// It knows the app by its secret, and no token.
+const EXCHANGE: &str = "oauth.v2.access";
 
 const HISTORY: &[&str] = &["channels:history", "groups:history", "im:history", "mpim:history"];
 const READ: &[&str] = &["channels:read", "groups:read", "im:read", "mpim:read"];
@@ -140,7 +143,15 @@ pub async fn handle(
     body: Bytes,
 ) -> Response {
     let request = Request { method, verb, query: query.unwrap_or_default(), headers, body };
-    let said = if request.body.is_empty() { request.query.clone().into() } else { request.body.clone() };
+    let slack = slack.owner_of(&whose(&request));
+    let said: Bytes = if request.method == EXCHANGE {
+        // Secrets stay out of what stories print.
+        Bytes::new()
+    } else if request.body.is_empty() {
+        request.query.clone().into()
+    } else {
+        request.body.clone()
+    };
     let call = Call {
         platform: "slack",
         what: format!("{} /{}", request.verb, request.method),
@@ -149,6 +160,15 @@ pub async fn handle(
     };
     let fault = slack.inner.faults.next(call);
     carry_out(fault, refuse, || async { answer(&slack, &request) }).await
+}
+
+/// The secret by which the workspace of a request is known.
+fn whose(request: &Request) -> String {
+    if request.method == EXCHANGE {
+        return oauth::secret(&request.body);
+    }
+    let header = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    header.and_then(|header| header.strip_prefix("Bearer ")).unwrap_or_default().to_owned()
 }
 
 /// Errors that are not about the request, in the API's form.
@@ -171,6 +191,10 @@ fn answer(slack: &Slack, request: &Request) -> Response {
     let (response, waiting) = slack.write(|world| {
         let response = match method {
             Some(method) => run(world, method, request),
+            None if request.method == EXCHANGE => {
+                let answer = oauth::access(world, &request.headers, &request.body);
+                Json(answer.unwrap_or_else(|code| Problem::from(code).into_json())).into_response()
+            }
             None => Json(json!({"ok": false, "error": "unknown_method", "req_method": request.method})).into_response(),
         };
         (with_scopes(world, method, response), !world.outgoing.is_empty())
@@ -222,9 +246,7 @@ fn allowed(world: &World, method: &Method, request: &Request, args: &Args) -> Re
         None => args.form_token(),
     };
     let token = token.ok_or("not_authed")?;
-    if token != BOT_TOKEN {
-        return Err("invalid_auth".into());
-    }
+    world.tokens.check(&token, world.clock.now())?;
     if world.knobs.token_revoked {
         return Err("token_revoked".into());
     }

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 
 use super::{Problem, args::Args, conversations::reachable};
 use crate::simulator::slack::{
-    BOT_ID, BOT_USER, ENTERPRISE, GROUP, GROUP_MEMBERS, TEAM, TEAM_DOMAIN, TEAM_NAME,
+    BOT_ID, BOT_USER, ENTERPRISE, GROUP, GROUP_MEMBERS,
     world::{User, World},
 };
 
 #[expect(clippy::unnecessary_wraps, reason = "all methods have one signature")]
 pub fn auth_test(world: &mut World, _args: &Args) -> Result<Value, Problem> {
     let mut told = json!({
-        "url": format!("https://{TEAM_DOMAIN}.slack.com/"), "team": TEAM_NAME, "user": "baton",
-        "team_id": TEAM, "user_id": BOT_USER, "bot_id": BOT_ID, "is_enterprise_install": world.knobs.org_install,
+        "url": format!("https://{}.slack.com/", world.team.domain), "team": world.team.name, "user": "baton",
+        "team_id": world.team.id, "user_id": BOT_USER, "bot_id": BOT_ID, "is_enterprise_install": world.knobs.org_install,
     });
     if world.knobs.org_install {
         told["enterprise_id"] = json!(ENTERPRISE);
@@ -24,7 +24,7 @@ pub fn auth_test(world: &mut World, _args: &Args) -> Result<Value, Problem> {
 pub fn user_info(world: &mut World, args: &Args) -> Result<Value, Problem> {
     let id = args.required("user")?;
     if id == BOT_USER {
-        let bot = json!({"id": BOT_USER, "team_id": TEAM, "name": "baton", "real_name": "Baton", "deleted": false,
+        let bot = json!({"id": BOT_USER, "team_id": world.team.id, "name": "baton", "real_name": "Baton", "deleted": false,
             "is_bot": true, "profile": {"real_name": "Baton", "display_name": "", "bot_id": BOT_ID}});
         return Ok(json!({"user": bot}));
     }
@@ -88,13 +88,16 @@ fn reaction<'a>(world: &'a mut World, args: &Args) -> Result<(&'a mut Vec<String
 /// The address only with its own scope.
 fn user_json(world: &World, user: &User) -> Value {
     let mut told = json!({
-        "id": user.id, "team_id": TEAM, "name": user.handle, "real_name": user.name, "deleted": false,
+        "id": user.id, "team_id": world.team.id, "name": user.handle, "real_name": user.name, "deleted": false,
         "is_bot": false, "is_admin": false, "is_restricted": false, "is_ultra_restricted": false,
         "tz": "Europe/London", "tz_offset": 0,
-        "profile": {"real_name": user.name, "display_name": user.handle, "team": TEAM},
+        "profile": {"real_name": user.name, "display_name": user.handle, "team": world.team.id},
     });
     if world.knobs.scopes.contains("users:read.email") {
         told["profile"]["email"] = json!(user.email());
+    }
+    if world.knobs.org_install {
+        told["enterprise_user"] = json!({"enterprise_id": ENTERPRISE, "teams": [world.team.id]});
     }
     told
 }

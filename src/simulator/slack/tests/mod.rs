@@ -2,6 +2,7 @@
 
 mod acting;
 mod files;
+mod oauth;
 mod playground;
 mod posting;
 

@@ -1,0 +1,4 @@
+-- What retention looks for: orchestrations that ended long ago, and the conversations that were theirs.
+-- migrations/sqlite holds the same for SQLite.
+CREATE INDEX orchestrations_ended ON orchestrations (updated_at_ms) WHERE ended;
+CREATE INDEX conversations_orchestration ON conversations (orchestration_id);
