@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod databases;
+mod leaks;
+mod linear_sdk;
+mod policy;
 mod shape;
 mod store;
 mod stories;

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Folders and files of `src`, each with what it may use of ours.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("time", &[]),
     ("ids", &[]),
     ("pace", &[]),
@@ -15,26 +15,49 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("secret", &[]),
     ("domain", &["ids", "time"]),
     ("storage", &["domain", "http", "ids", "time"]),
-    ("slack", &["storage", "domain", "http", "ids", "pace", "time"]),
+    ("door", &["storage", "time"]),
+    ("installs", &["storage", "domain", "http", "secret", "time"]),
+    ("slack", &["door", "installs", "storage", "domain", "http", "ids", "pace", "time"]),
+    ("linear", &["door", "installs", "storage", "domain", "http", "ids", "pace", "time"]),
     ("oz", &["domain", "http", "ids", "pace", "time"]),
     ("config", &["domain", "secret"]),
-    ("telemetry", &["config", "time"]),
+    ("telemetry", &["config", "http", "time"]),
     ("manifest", &["config"]),
-    ("delivery", &["slack", "oz", "storage", "domain", "ids", "pace", "telemetry", "time"]),
+    ("delivery", &["slack", "linear", "oz", "storage", "domain", "http", "ids", "pace", "secret", "telemetry", "time"]),
     ("simulator", &["http", "ids", "time"]),
-    ("web", &["slack", "storage", "domain", "ids", "telemetry", "time"]),
+    ("web", &["door", "installs", "storage", "domain", "ids", "telemetry", "time"]),
     (
         "app",
-        &["web", "delivery", "simulator", "slack", "oz", "storage", "domain", "config", "telemetry", "secret", "time"],
+        &[
+            "web",
+            "delivery",
+            "door",
+            "simulator",
+            "installs",
+            "linear",
+            "slack",
+            "oz",
+            "storage",
+            "domain",
+            "config",
+            "manifest",
+            "telemetry",
+            "secret",
+            "ids",
+            "time",
+        ],
     ),
     (
         "cli",
         &[
             "app",
             "config",
+            "delivery",
             "domain",
             "http",
             "ids",
+            "installs",
+            "linear",
             "manifest",
             "oz",
             "secret",
@@ -86,6 +109,18 @@ fn the_domain_reaches_nothing_outside() {
         }
     }
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+/// A request that goes another way is sent also when its sender's lease has ended.
+#[test]
+fn requests_leave_by_one_door() {
+    let mut sent = Vec::new();
+    for (path, text) in sources().into_iter().filter(|(path, _)| !matches!(area(path).as_str(), "http" | "simulator")) {
+        for (number, line) in production(&text).lines().enumerate().filter(|(_, line)| line.contains(".send()")) {
+            sent.push(format!("{}:{}: {}: `http::send` sends", path.display(), number + 1, line.trim()));
+        }
+    }
+    assert!(sent.is_empty(), "\n{}", sent.join("\n"));
 }
 
 #[test]
@@ -211,4 +246,32 @@ fn the_check_sees_what_a_file_uses() {
     let text = "use crate::{\n    domain::{run::Mode, text},\n    ids::RunId,\n};\nuse crate::time::Clock;\nfn f() -> crate::pace::Pace {}\n";
     let used: Vec<_> = uses(text).into_iter().map(|(_, used)| used).collect();
     assert_eq!(used, ["domain", "ids", "time", "pace"]);
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let text = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let spans = text.split('`').skip(1).step_by(2);
+    let is_name =
+        |span: &&str| span.matches('_').count() >= 3 && span.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let named: Vec<&str> = spans.filter(is_name).collect();
+    assert!(named.len() > 50, "the names are not where they were: {named:?}");
+    let mut tests = String::new();
+    let mut folders = vec![root().join("src"), root().join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                tests += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let missing = named.iter().filter(|name| {
+        let forms =
+            [format!("fn {name}()"), format!("on_both!({name},"), format!("\n    {name},\n"), format!("fn {name}(")];
+        !forms.iter().any(|form| tests.contains(form.as_str()))
+    });
+    assert_eq!(missing.collect::<Vec<_>>(), [&""; 0]);
 }

@@ -7,6 +7,7 @@ mod world;
 use std::time::Duration;
 
 use baton::domain::{
+    actor::Actor,
     command::{Ask, Verb},
     policy::{Approver, Breach, Policy},
     route::{Launch, Terms},
@@ -14,7 +15,7 @@ use baton::domain::{
 };
 use proptest::prelude::*;
 
-use world::{Deed, How, Move, Step, Who, World};
+use world::{Deed, Edit, GROUP, How, Move, Step, Who, World};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -32,6 +33,36 @@ proptest! {
         }
         world.run_out();
     }
+}
+
+/// What a random walk found once: a look-up fails that a new version has made needless.
+#[test]
+fn nobody_waits_for_what_is_not_needed_any_more() {
+    let (ada, linears) = (Who::Ada.actor(), Who::AdaInLinear.actor());
+    let member = |who: Actor| Approver::Member { platform: who.platform, id: who.id };
+    let approvers = vec![member(ada), member(linears), Approver::SlackGroup(GROUP.into())];
+    let policy = Policy { approvers, quorum: 2, ..Policy::default() };
+    let ask = Ask { task: "Tidy {item}".into(), ..Ask::default() };
+    let mut world = World::new(Verb::Orchestrate, ask, Terms { policy, ..Terms::default() }, false);
+    let (deliver, proposes) =
+        (|| Step::Deliver { which: 0, how: How::Well }, || Step::Move { which: 0, to: Move::Proposes(0), told: true });
+    for step in [
+        deliver(),
+        deliver(),
+        proposes(),
+        deliver(),
+        deliver(),
+        Step::Move { which: 0, to: Move::IsWoken, told: false },
+        Step::Person(Who::AdaInLinear, Deed::Approve { back: 0, forged: false }),
+        Step::Person(Who::Ada, Deed::ApproveInWords),
+        deliver(),
+        proposes(),
+        Step::Stranger(0),
+        Step::Deliver { which: 3, how: How::Fails },
+    ] {
+        world.step(step);
+    }
+    world.run_out();
 }
 
 fn ask() -> impl Strategy<Value = (Verb, Ask)> {
@@ -57,13 +88,22 @@ fn terms() -> impl Strategy<Value = Terms> {
             })
             .collect::<Vec<_>>()
     };
-    let approvers =
-        prop_oneof![Just(Vec::new()), Just(listed(&[Who::Grace, Who::Linus])), Just(listed(&[Who::Ada, Who::Grace]))];
+    let group = Approver::SlackGroup(GROUP.into());
+    let by_email = vec![Approver::Email("grace@example.com".into()), Approver::Email("ada@example.com".into())];
+    let approvers = prop_oneof![
+        2 => Just(Vec::new()),
+        1 => Just(listed(&[Who::Grace, Who::Linus])),
+        1 => Just(listed(&[Who::Ada, Who::Grace])),
+        1 => Just([listed(&[Who::Ada, Who::AdaInLinear]), vec![group]].concat()),
+        1 => Just(by_email),
+        1 => Just([listed(&[Who::Linus]), vec![Approver::Domain("example.com".into())]].concat()),
+    ];
     let breach = prop_oneof![2 => Just(Breach::Cancel), 1 => Just(Breach::Report)];
     let launch = prop_oneof![3 => Just(Launch::Exact), 1 => Just(Launch::Agent)];
     (approvers, 1..3_u32, any::<bool>(), breach, launch).prop_map(
         |(approvers, quorum, self_approval, breach, launch)| {
-            let policy = Policy { approvers, quorum, self_approval, breach, ..Policy::default() };
+            let remind_after = vec![Duration::from_hours(1), Duration::from_hours(2)];
+            let policy = Policy { approvers, quorum, self_approval, breach, remind_after, ..Policy::default() };
             Terms { launch, policy, ..Terms::default() }
         },
     )
@@ -90,12 +130,14 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Move::IsWoken),
         1 => Just(Move::Strange),
     ];
-    let who = prop_oneof![Just(Who::Ada), Just(Who::Grace), Just(Who::Linus)];
+    let who = prop_oneof![Just(Who::Ada), Just(Who::Grace), Just(Who::Linus), Just(Who::AdaInLinear)];
+    let edit = prop_oneof![Just(Edit::Drop), Just(Edit::Hold), Just(Edit::Rewrite), Just(Edit::Settings)];
     let deed = prop_oneof![
         6 => (0..3_u32).prop_map(|back| Deed::Approve { back, forged: false }),
         1 => Just(Deed::Approve { back: 0, forged: true }),
         1 => Just(Deed::ApproveInWords),
         1 => (0..2_u32).prop_map(Deed::RequestChanges),
+        2 => (0..2_u32, edit).prop_map(|(back, how)| Deed::Edit { back, how }),
         1 => (0..2_u32).prop_map(Deed::Reject),
         1 => Just(Deed::Stop),
         2 => (1..6_u32).prop_map(Deed::Retry),

@@ -40,7 +40,7 @@ on_both!(what_was_decided_is_not_taken_again, |db| async {
     store_events(&store, [event("a", "a1"), event("a", "a2")]).await;
     let mut tx = store.begin("decide").await.unwrap();
     let seq = inbox::take(&mut tx, at(0), 1).await.unwrap()[0].seq;
-    inbox::done(&mut tx, seq, at(0)).await.unwrap();
+    inbox::done(&mut tx, &[seq], at(0)).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(names(&taken(&store, at(0), 10).await), ["a2"]);
     assert_eq!(inbox::counts(&store).await.unwrap().undecided, 1);
@@ -92,7 +92,7 @@ on_both!(old_events_are_forgotten_when_they_are_settled, |db| async {
     let mut tx = store.begin("decide").await.unwrap();
     let events = inbox::take(&mut tx, at(0), 10).await.unwrap();
     for (second, event) in (0_i64..).zip(&events[..4]) {
-        inbox::done(&mut tx, event.seq, at(second)).await.unwrap();
+        inbox::done(&mut tx, &[event.seq], at(second)).await.unwrap();
     }
     inbox::park(&mut tx, events[4].seq, at(9), "hopeless").await.unwrap();
     tx.commit().await.unwrap();
@@ -145,7 +145,7 @@ on_both!(many_workers_decide_each_event_once_and_in_order, |db| async {
                 let mut tx = store.begin("decide").await.unwrap();
                 let events = inbox::take(&mut tx, at(0), 5).await.unwrap();
                 for event in &events {
-                    inbox::done(&mut tx, event.seq, at(0)).await.unwrap();
+                    inbox::done(&mut tx, &[event.seq], at(0)).await.unwrap();
                 }
                 tx.commit().await.unwrap();
                 decided.extend(events.into_iter().map(|event| (event.lane, event.id)));

@@ -57,6 +57,29 @@ on_both!(an_event_is_stored_once, |db| async {
     assert_eq!(inbox::counts(&store).await.unwrap().oldest, Some(at(0)));
 });
 
+on_both!(
+    /// Linear names its attempts to deliver an event, too.
+    a_delivery_that_was_seen_is_a_duplicate_whatever_it_says,
+    |db| async {
+        let store = db.open().await;
+        let (ingest, _writer) = Ingest::start(store.clone());
+        let delivered = |name: &str, delivery: Option<&str>| baton::storage::ingest::NewEvent {
+            delivery: delivery.map(str::to_owned),
+            ..event("lane", name)
+        };
+        assert_eq!(ingest.store(delivered("e1", Some("d1"))).await, Ok(Stored::New));
+        assert_eq!(ingest.store(delivered("e2", Some("d1"))).await, Ok(Stored::Duplicate));
+        assert_eq!(ingest.store(delivered("e1", Some("d2"))).await, Ok(Stored::Duplicate));
+        assert_eq!(ingest.store(delivered("e2", Some("d3"))).await, Ok(Stored::New));
+        for (name, none) in [("e3", None), ("e4", None), ("e5", Some("")), ("e6", Some(""))] {
+            assert_eq!(ingest.store(delivered(name, none)).await, Ok(Stored::New), "{name}");
+        }
+        let at_once = join_all((7..27).map(|number| ingest.store(delivered(&format!("e{number}"), Some("d4"))))).await;
+        assert_eq!(at_once.iter().filter(|stored| **stored == Ok(Stored::New)).count(), 1);
+        assert_eq!(inbox::counts(&store).await.unwrap().undecided, 7);
+    }
+);
+
 on_both!(concurrent_events_share_commits, |db| async {
     let store = db.open().await;
     let (ingest, _writer) = Ingest::start(store.clone());
@@ -109,10 +132,15 @@ on_both!(hostile_text_is_stored_like_any_other, |db| async {
 
 on_both!(an_event_that_the_database_refuses_does_not_hurt_its_neighbours, |db| async {
     let store = db.open().await;
-    db.outsider().await.run("CREATE UNIQUE INDEX one_a_lane ON inbox (lane, kind, body)").await;
+    let refuse = if db.is_postgres() {
+        "ALTER TABLE inbox ADD CHECK (body <> 'refused')"
+    } else {
+        "CREATE TRIGGER no BEFORE INSERT ON inbox WHEN NEW.body = 'refused' BEGIN SELECT RAISE(ABORT, 'no'); END"
+    };
+    db.outsider().await.run(refuse).await;
     let (ingest, _writer) = Ingest::start(store.clone());
-    let refused = |name: &str| baton::storage::ingest::NewEvent { body: "same".into(), ..event("lane", name) };
-    let events = [refused("e1"), event("lane", "e2"), refused("e3"), event("lane", "e4")];
+    let refused = |name: &str| baton::storage::ingest::NewEvent { body: "refused".into(), ..event("lane", name) };
+    let events = [event("lane", "e1"), event("lane", "e2"), refused("e3"), event("lane", "e4")];
     let stored = join_all(events.into_iter().map(|event| ingest.store(event))).await;
     assert_eq!(stored, [Ok(Stored::New), Ok(Stored::New), Err(Unavailable), Ok(Stored::New)]);
 });

@@ -1,11 +1,15 @@
 //! What the store promises, on both databases.
 
+mod audit;
 mod inbox;
 mod ingest;
+mod installations;
+mod locks;
 mod orchestrations;
 mod outbox;
 mod paces;
 mod schema;
+mod spending;
 mod transactions;
 mod upkeep;
 mod wakes;
@@ -44,6 +48,7 @@ fn event(lane: &str, name: &str) -> NewEvent {
         source: "slack",
         kind: "events",
         dedupe: name.to_owned(),
+        delivery: None,
         lane: lane.to_owned(),
         body: format!("{{\"event\":\"{name}\"}}"),
         received_at: at(0),
@@ -63,14 +68,13 @@ fn orchestration(id: &str) -> Orchestration {
     Orchestration {
         id: OrchestrationId::from(id),
         conversation: Conversation::slack("T1", "C1", None),
-        request: Request {
-            verb: Verb::Orchestrate,
-            ask: Ask { task: format!("task of {id}"), ..Ask::default() },
-            by: Actor::slack("T1", "UADA"),
-            at: at(0),
-            message: None,
-            context: Vec::new(),
-        },
+        mirror: None,
+        request: Request::new(
+            Verb::Orchestrate,
+            Ask { task: format!("task of {id}"), ..Ask::default() },
+            Actor::slack("T1", "UADA"),
+            at(0),
+        ),
         settings: RunSettings::default(),
         launch: Launch::Exact,
         max_children: None,
@@ -86,6 +90,11 @@ fn orchestration(id: &str) -> Orchestration {
         heard: Vec::new(),
         posts: std::collections::BTreeMap::new(),
         missing: Vec::new(),
+        wishes: Vec::new(),
+        drafts: Vec::new(),
+        held: Vec::new(),
+        votes_before: Vec::new(),
+        known: Vec::new(),
         created_at: at(0),
         updated_at: at(0),
     }

@@ -127,8 +127,22 @@ on_both!(runs_are_known_by_their_id_and_followed_while_they_work, |db| async {
     tx.rollback().await.unwrap();
 
     let names = |runs: Vec<runs::KnownRun>| runs.into_iter().map(|run| run.run.to_string()).collect::<Vec<_>>();
-    assert_eq!(names(runs::working(&store, 10).await.unwrap()), ["other", "child"]);
-    assert_eq!(names(runs::working(&store, 1).await.unwrap()), ["other"]);
+    let known = runs::find_all(&store, &["child", "nobody", "other"].map(RunId::from)).await.unwrap();
+    assert_eq!(known.len(), 2);
+    assert_eq!(known[&RunId::from("child")], child);
+
+    // Two minutes after they were last heard of.
+    assert_eq!(names(runs::silent(&store, at(121), 10).await.unwrap()), [""; 0]);
+    assert_eq!(names(runs::silent(&store, at(122), 10).await.unwrap()), ["other"]);
+    assert_eq!(names(runs::silent(&store, at(124), 10).await.unwrap()), ["other", "child"]);
+    assert_eq!(names(runs::silent(&store, at(124), 1).await.unwrap()), ["other"]);
+    let mut tx = store.begin("look again").await.unwrap();
+    runs::look_again(&mut tx, &RunId::from("other"), at(300)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(names(runs::silent(&store, at(299), 10).await.unwrap()), ["child"]);
+    assert_eq!(names(runs::silent(&store, at(300), 10).await.unwrap()), ["child", "other"]);
+    put("other", Slot::Child(3), RunState::InProgress, 290, true).await;
+    assert_eq!(names(runs::silent(&store, at(300), 10).await.unwrap()), ["child"], "it said something");
 
     let mut tx = store.begin("end").await.unwrap();
     let loaded = orchestrations::load(&mut tx, &id).await.unwrap().unwrap();
@@ -152,8 +166,8 @@ on_both!(the_trail_is_kept, |db| async {
         detail: None,
     };
     let mut tx = store.begin("write").await.unwrap();
-    trail::add(&mut tx, &id, &entry(5, "asked")).await.unwrap();
-    trail::add(&mut tx, &id, &entry(4, "approved")).await.unwrap();
+    tx.note(&id, entry(5, "asked"));
+    tx.note(&id, entry(4, "approved"));
     tx.commit().await.unwrap();
     assert_eq!(trail::read(&store, &id).await.unwrap(), [entry(5, "asked"), entry(4, "approved")]);
 });

@@ -37,9 +37,9 @@ async fn park(store: &Store, claimed: &Claimed) -> bool {
 
 async fn wait(store: &Store, claimed: &Claimed, due_at: Timestamp) -> bool {
     let mut tx = store.begin("wait").await.unwrap();
-    let settled = outbox::wait(&mut tx, &claimed.id, &claimed.token, due_at).await.unwrap();
+    let waiting = outbox::wait(&mut tx, &claimed.token, &[(claimed.id.clone(), due_at)]).await.unwrap();
     tx.commit().await.unwrap();
-    settled
+    waiting == 1
 }
 
 on_both!(only_the_head_of_a_lane_is_claimed, |db| async {

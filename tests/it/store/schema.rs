@@ -67,6 +67,19 @@ async fn no_statement_reads_a_whole_queue() {
     }
 }
 
+/// Reconciling must cost what is open, not what has ended.
+#[tokio::test]
+async fn the_reconciler_reads_only_what_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = sqlite_url(folder.path());
+    Store::open(&url, 1).await.unwrap().migrate().await.unwrap();
+    let mut outsider = crate::databases::Db { url }.outsider().await;
+    let sql = every_statement().find(|sql| sql.name.ends_with("orchestrations IDLE")).unwrap();
+    let plan = outsider.plan(sql.sqlite).await;
+    assert!(plan[0].contains("orchestrations_not_ended"), "{plan:#?}");
+    assert!(plan.iter().all(|step| !step.starts_with("SCAN")), "{plan:#?}");
+}
+
 #[test]
 fn both_folders_hold_the_same_migrations() {
     let names = |folder: &str| {

@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use baton::{
+    domain::orchestration::{Ending, Stage},
     ids::OrchestrationId,
-    storage::{Store, kept, leases, timers},
+    storage::{
+        Store, forget, kept, leases, orchestrations,
+        outbox::{self, NewDelivery},
+        timers,
+    },
     time::Timestamp,
 };
 
-use super::{at, insert_orchestration};
+use super::{at, claim, delivery, insert_orchestration};
 use crate::databases::on_both;
 
 const TTL: Duration = Duration::from_secs(15);
@@ -89,4 +94,40 @@ on_both!(the_newest_value_is_kept, |db| async {
         tx.commit().await.unwrap();
     }
     assert_eq!(kept::get(&db.open().await, "cursor").await.unwrap(), Some(("1".into(), at(1))));
+});
+
+async fn end(store: &Store, id: &OrchestrationId, when: Timestamp) {
+    let mut tx = store.begin("end").await.unwrap();
+    let mut loaded = orchestrations::load(&mut tx, id).await.unwrap().unwrap();
+    loaded.orchestration.stage = Stage::Ended { how: Ending::Done, at: when };
+    loaded.orchestration.updated_at = when;
+    orchestrations::save(&mut tx, &loaded.orchestration, loaded.revision).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+on_both!(what_still_waits_keeps_its_orchestration, |db| async {
+    let store = db.open().await;
+    let (open, waits, over) = ("open", "waits", "over");
+    for name in [open, waits, over] {
+        let id = insert_orchestration(&store, name).await;
+        let more = NewDelivery { orchestration: Some(id.clone()), ..delivery(name, name) };
+        let mut tx = store.begin("add").await.unwrap();
+        outbox::add(&mut tx, &more, at(0)).await.unwrap();
+        tx.commit().await.unwrap();
+        if name != open {
+            end(&store, &id, at(10)).await;
+        }
+    }
+    for claimed in claim(&store, at(1), 10).await {
+        let mut tx = store.begin("settle").await.unwrap();
+        if claimed.lane == over {
+            outbox::park(&mut tx, &claimed.id, &claimed.token, at(2), "gone").await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+    assert_eq!(forget::orchestrations_before(&store, at(10), 10).await.unwrap(), 0, "it ended just then");
+    assert_eq!(forget::orchestrations_before(&store, at(11), 10).await.unwrap(), 1);
+    let there = async |name: &str| orchestrations::read(&store, &OrchestrationId::from(name)).await.unwrap().is_some();
+    assert_eq!((there(open).await, there(waits).await, there(over).await), (true, true, false));
+    assert!(outbox::parked(&store, 10).await.unwrap().is_empty());
 });

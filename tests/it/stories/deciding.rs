@@ -67,8 +67,9 @@ on_both!(approval_in_words_needs_the_version, |db| async {
     assert!(story.told(GRACE)[1].contains("not the proposal that stands now"), "{:?}", story.told(GRACE));
     assert_eq!(story.runs().len(), 1);
     story.reply(GRACE, "<@U0BATON> approve v1").await;
-    assert!(story.thread_text().contains("*Approved* by @Grace Hopper"), "{}", story.thread_text());
+    story.until("@Grace Hopper approved version 1.").await;
     story.until("Done").await;
+    assert!(story.thread_text().contains("*Approved* by @Grace Hopper"), "{}", story.thread_text());
     assert_eq!(story.runs().len(), 3);
     story.end().await;
 });
@@ -94,7 +95,7 @@ on_both!(
 
         story.press(ADA, "baton.approve").await;
         story.wait(Duration::from_secs(5)).await;
-        assert!(story.thread_text().contains("Approved by @Ada Lovelace · 2 needed"), "{}", story.thread_text());
+        assert!(story.thread_text().contains("Approved by @Ada Lovelace · 1 more person is needed of @Grace Hopper"), "{}", story.thread_text());
         story.press(ADA, "baton.approve").await;
         assert!(story.told(ADA).last().unwrap().contains("already counted"), "{:?}", story.told(ADA));
         assert_eq!(story.runs().len(), 1, "one person is not a quorum of two");
@@ -178,6 +179,38 @@ on_both!(a_proposal_that_nobody_decides_lapses, |db| async {
 });
 
 on_both!(
+    /// The card says when; what is decided is not reminded of.
+    who_has_not_decided_is_reminded_and_others_are_told_last, |db| async {
+        let policy = Policy {
+            name: "standard".into(),
+            approvers: people(&[ADA, GRACE]),
+            quorum: 2,
+            expires_after: Duration::from_hours(1),
+            remind_after: vec![Duration::from_mins(10), Duration::from_mins(20)],
+            escalate_to: people(&[LINUS]),
+            ..Policy::default()
+        };
+        let story = Story::with(db, under(policy)).await;
+        story.orchestrate(TASK).await;
+        story.until("[Approve]").await;
+        let thread = story.thread_text();
+        assert!(thread.contains("*Reminders* (time), (time), the last also to 1 other person"), "{thread}");
+        story.press(ADA, "baton.approve").await;
+        pass(&story, 11).await;
+        let thread = story.thread_text();
+        assert!(thread.contains("still waits for 1 approval of @Grace Hopper. It lapses (time)."), "{thread}");
+        assert!(!thread.contains("@Linus"), "{thread}");
+        pass(&story, 10).await;
+        let thread = story.thread_text();
+        assert!(thread.contains("@Linus: nobody has decided so far, and this was the last reminder."), "{thread}");
+        assert_eq!(thread.matches("still waits for").count(), 2, "{thread}");
+        story.press(GRACE, "baton.approve").await;
+        story.until("Done").await;
+        story.end().await;
+    }
+);
+
+on_both!(
     /// Ten at once are ten clicks: one launch.
     clicks_at_the_same_time_launch_once,
     |db| async {
@@ -196,6 +229,12 @@ on_both!(
         story.end().await;
     }
 );
+
+/// Minutes go by in one step, and what comes due happens.
+async fn pass(story: &Story, minutes: u64) {
+    story.pass(Duration::from_mins(minutes));
+    story.wait(Duration::from_secs(5)).await;
+}
 
 /// The channel as everybody sees it.
 fn without_private(thread: &str) -> String {

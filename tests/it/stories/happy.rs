@@ -22,3 +22,19 @@ on_both!(
         story.end().await;
     }
 );
+
+on_both!(
+    /// Sweeps leave room for reading what they found.
+    whoever_asks_often_what_changed_still_reads_what_was_said,
+    |db| async {
+        let mut story = Story::begin(db).await;
+        story.poll_interval = Duration::from_secs(1);
+        story.restart().await;
+        let asked = story.clock.now();
+        story.orchestrate("Migrate the tests from Jest to Vitest, one child per package: api, web").await;
+        story.until("[Approve]").await;
+        let took = story.clock.now().since(asked);
+        assert!(took < Duration::from_secs(15), "the plan takes eight seconds to make, and {took:?} to be read");
+        story.end().await;
+    }
+);

@@ -63,8 +63,12 @@ impl Kill {
         kill
     }
 
+    /// From now on.
     pub fn plan(&self, deaths: Deaths) {
-        self.lock().plan = deaths;
+        let mut state = self.lock();
+        let from = |plan: Option<(usize, usize)>, count: usize| plan.map(|(first, every)| (first + count, every));
+        let (commits, calls) = (from(deaths.commits, state.commits), from(deaths.calls, *self.calls.borrow()));
+        state.plan = Deaths { commits, calls };
     }
 
     pub fn deaths(&self) -> usize {

@@ -1,26 +1,36 @@
 //! The stage of a story: one world, one Baton, one clock that stands still until the story moves it.
 
 use std::{
+    net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use axum::{
-    extract::Request,
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, Request},
     response::{IntoResponse as _, Response},
 };
 use baton::{
-    app::{App, OzSetup, Setup, SlackSetup},
+    app::{App, LinearAccess, LinearSetup, OzSetup, Setup, SlackAccess, SlackSetup, upkeep},
+    config::RetentionSettings,
     domain::route::Routes,
+    linear::{Tokens, webhook::WINDOW},
+    secret::Sealer,
     simulator::{
         World,
         http::broken_response,
-        slack::{APP_ID, BOT_TOKEN, Message, SIGNING_SECRET, TEAM, sign},
+        linear::{CLIENT_ID, CLIENT_SECRET, WEBHOOK_SECRET},
+        slack::{self, APP_ID, BOT_TOKEN, Message, SIGNING_SECRET, Slack, TEAM, sign},
     },
     storage::{Store, inbox, outbox},
     time::{Clock, Timestamp},
 };
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
@@ -36,6 +46,10 @@ pub const LINUS: &str = "U0LINUS";
 /// Slack's secret is always being rotated here: Baton takes the next one beside the present one.
 pub const NEXT_SECRET: &str = "the0secret0after0this0one0000000";
 
+/// 32 bytes in base64, for the tokens of installs.
+pub const OLD_KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+pub const NEXT_KEY: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+
 /// Nothing may go on for more rounds than this without the clock moving.
 const MOST_ROUNDS: usize = 400;
 /// How far the clock moves at once.
@@ -44,6 +58,8 @@ const STEP: Duration = Duration::from_millis(500);
 pub struct Story {
     pub world: World,
     pub clock: Clock,
+    /// Baton's own, which shows the same time unless it is set otherwise.
+    pub own_clock: Clock,
     /// For looking at what Baton wrote; Baton has its own.
     pub store: Store,
     pub routes: Routes,
@@ -53,7 +69,21 @@ pub struct Story {
     pub address: String,
     /// When Baton dies; never, unless a story says so.
     pub kill: Kill,
+    /// How often Oz is asked what changed, from the next start on.
+    pub poll_interval: Duration,
     db: Db,
+    /// Baton is in Linear as well.
+    with_linear: bool,
+    /// The encryption keys, for what installs bring.
+    pub keys: Vec<&'static str>,
+    /// Workspaces of Slack install Baton; otherwise it has a token there, and with keys it gets into
+    /// Linear where somebody installs it.
+    slack_installs: bool,
+    pub retention: RetentionSettings,
+    /// Linear's webhooks have been lost in this story.
+    pub lost: AtomicBool,
+    /// When Baton reconciles next.
+    reconcile_at: Arc<Mutex<Option<Timestamp>>>,
     /// The Baton that runs now: a restart replaces it under the same address.
     app: Arc<Mutex<Option<Arc<App>>>>,
 }
@@ -64,11 +94,26 @@ impl Story {
     }
 
     pub async fn with(db: Db, routes: Routes) -> Self {
+        Self::of(db, routes, false).await
+    }
+
+    pub async fn of(db: Db, routes: Routes, with_linear: bool) -> Self {
+        Self::made(db, routes, with_linear, Vec::new()).await
+    }
+
+    /// Nobody has installed Baton yet.
+    pub async fn of_installs(db: Db, routes: Routes, with_linear: bool) -> Self {
+        Self::made(db, routes, with_linear, vec![OLD_KEY]).await
+    }
+
+    async fn made(db: Db, routes: Routes, with_linear: bool, keys: Vec<&'static str>) -> Self {
         // 2026-11-02 09:00 UTC, a Monday.
-        let clock = Clock::manual(Timestamp::from_secs(1_793_610_000));
+        let start = Timestamp::from_secs(1_793_610_000);
+        let (clock, own_clock) = (Clock::manual(start), Clock::manual(start));
         let world = World::new(&clock);
         // Slack's limits are real ones.
         world.slack.knobs(|knobs| knobs.enforce_pace = true);
+        world.slack.other().knobs(|knobs| knobs.enforce_pace = true);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let app: Arc<Mutex<Option<Arc<App>>>> = Arc::default();
@@ -76,7 +121,25 @@ impl Story {
         let served = world.router(&address, &address).fallback(door(Arc::clone(&app), kill.clone()));
         tokio::spawn(async move { axum::serve(listener, served).await });
         let store = db.open().await;
-        let story = Self { world, clock, store, routes, place: ENG, address, kill, db, app };
+        let story = Self {
+            world,
+            clock,
+            own_clock,
+            store,
+            routes,
+            place: ENG,
+            address,
+            kill,
+            poll_interval: Duration::from_secs(3),
+            db,
+            slack_installs: !keys.is_empty(),
+            retention: RetentionSettings::default(),
+            lost: AtomicBool::new(false),
+            with_linear,
+            keys,
+            reconcile_at: Arc::default(),
+            app,
+        };
         *story.app.lock().unwrap() = Some(Arc::new(story.another_baton().await));
         story
     }
@@ -85,22 +148,67 @@ impl Story {
     pub async fn another_baton(&self) -> App {
         App::new(Setup {
             store: self.db.open().await,
-            clock: self.clock.clone(),
+            clock: self.own_clock.clone(),
             routes: self.routes.clone(),
-            slack: SlackSetup {
+            slack: Some(SlackSetup {
                 api_url: World::slack_api(&self.address).parse().unwrap(),
-                bot_token: BOT_TOKEN.into(),
+                access: self.slack_access(),
                 signing_secrets: vec![NEXT_SECRET.into(), SIGNING_SECRET.into()],
-            },
+            }),
+            linear: self.with_linear.then(|| LinearSetup {
+                api_url: World::linear_api(&self.address).parse().unwrap(),
+                access: match self.sealer().filter(|_| !self.slack_installs) {
+                    Some(sealer) => LinearAccess::Installs {
+                        id: CLIENT_ID.into(),
+                        secret: CLIENT_SECRET.into(),
+                        sealer,
+                        public_url: self.address.parse().unwrap(),
+                    },
+                    None => LinearAccess::Own(Tokens::ClientCredentials {
+                        client_id: CLIENT_ID.into(),
+                        client_secret: CLIENT_SECRET.into(),
+                    }),
+                },
+                webhook_secrets: vec![NEXT_SECRET.into(), WEBHOOK_SECRET.into()],
+                window: WINDOW,
+            }),
             oz: OzSetup {
                 base_url: World::oz_api(&self.address).parse().unwrap(),
                 api_key: "wk-story".into(),
-                poll_interval: Duration::from_secs(3),
+                poll_interval: self.poll_interval,
             },
+            upkeep: upkeep(self.retention, self.sealer()),
             pages: None,
             admin_token: None,
         })
         .unwrap()
+    }
+
+    pub fn sealer(&self) -> Option<Sealer> {
+        let keys: Vec<SecretString> = self.keys.iter().map(|&key| key.into()).collect();
+        (!keys.is_empty()).then(|| Sealer::new(&keys).unwrap())
+    }
+
+    fn slack_access(&self) -> SlackAccess {
+        match self.sealer().filter(|_| self.slack_installs) {
+            None => SlackAccess::Own(BOT_TOKEN.into()),
+            Some(sealer) => SlackAccess::Installs {
+                id: slack::CLIENT_ID.into(),
+                secret: slack::CLIENT_SECRET.into(),
+                sealer,
+                public_url: self.address.parse().unwrap(),
+            },
+        }
+    }
+
+    /// What happens every hour: old things are forgotten, and old seals renewed.
+    pub async fn keep_up(&self) {
+        for _ in 0..100 {
+            if self.baton().workers.keep_up().await.unwrap().did == 0 {
+                return;
+            }
+        }
+        panic!("there is no end to what is forgotten");
     }
 
     /// The Baton that runs now.
@@ -117,7 +225,8 @@ impl Story {
     async fn rise(&self) {
         *self.app.lock().unwrap() = None;
         self.kill.let_arrive().await;
-        self.clock.advance(Duration::from_mins(4));
+        *self.reconcile_at.lock().unwrap() = None;
+        self.pass(Duration::from_mins(4));
         let app = Arc::new(self.another_baton().await);
         self.kill.rise();
         *self.app.lock().unwrap() = Some(app);
@@ -126,8 +235,11 @@ impl Story {
     /// Lets everything happen that happens without time passing.
     pub async fn settle(&self) {
         for _ in 0..MOST_ROUNDS {
-            let delivered = self.world.slack.deliver_outgoing().await.len();
-            match self.kill.until_killed(self.round()).await {
+            let delivered =
+                self.world.slack.deliver_outgoing().await.len() + self.world.linear.deliver_outgoing().await.len();
+            let delivered = delivered + self.world.slack.other().deliver_outgoing().await.len();
+            // Boxed: what is below is large, and the stack of a test is not.
+            match self.kill.until_killed(Box::pin(self.round())).await {
                 Some(0) if delivered == 0 => return,
                 Some(_) => {}
                 None => self.rise().await,
@@ -143,7 +255,36 @@ impl Story {
         let mut did = workers.inbox.run_once().await.unwrap().did;
         did += workers.outbox.run_once().await.unwrap().did;
         did += workers.timers.run_once().await.unwrap().did;
+        // As often as it wants to; before the sweeps, which would have every turn where time goes in leaps.
+        let due = self.reconcile_at.lock().unwrap().is_none_or(|at| at <= self.own_clock.now());
+        if due {
+            let round = workers.reconcile().await.unwrap();
+            *self.reconcile_at.lock().unwrap() = round.next;
+            did += round.did;
+        }
         did + workers.follow.run_once().await.unwrap().did
+    }
+
+    /// Time passes, and nothing happens yet.
+    pub fn pass(&self, length: Duration) {
+        self.clock.advance(length);
+        self.own_clock.advance(length);
+    }
+
+    /// What an operator on this machine is answered.
+    pub async fn operator(&self, method: &str, path: &str) -> (u16, String) {
+        let from = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4711)));
+        let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1").extension(from);
+        let request = request.body(Body::empty()).unwrap();
+        let answer = self.baton().router.clone().oneshot(request).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// The database, for commands that look into it.
+    pub fn database_url(&self) -> &str {
+        &self.db.url
     }
 
     /// Time passes in small steps, and everything happens that comes due.
@@ -151,21 +292,26 @@ impl Story {
         let until = self.clock.now() + length;
         self.settle().await;
         while self.clock.now() < until {
-            self.clock.advance(STEP);
-            self.world.slack.tick().await;
+            self.pass(STEP);
+            self.world.tick().await;
             self.settle().await;
         }
     }
 
     /// Time passes until the channel shows `text`, a few minutes at the most.
     pub async fn until(&self, text: &str) {
+        self.until_in(&self.world.slack, text).await;
+    }
+
+    /// The same in another workspace.
+    pub async fn until_in(&self, slack: &Slack, text: &str) {
         for _ in 0..1200 {
-            if self.thread_text().contains(text) {
+            if slack.transcript(self.place).contains(text) {
                 return;
             }
             self.wait(STEP).await;
         }
-        panic!("never saw {text:?}:\n{}", self.thread_text());
+        panic!("never saw {text:?}:\n{}", slack.transcript(self.place));
     }
 
     /// Baton asks Oz for the environments and models that the form offers, as soon as the pace of
@@ -256,7 +402,12 @@ impl Story {
 
     /// The newest message with this button.
     pub fn message_with(&self, action: &str) -> Message {
-        let messages = self.world.slack.messages(self.place);
+        self.message_in(&self.world.slack, action)
+    }
+
+    /// The same in another workspace.
+    pub fn message_in(&self, slack: &Slack, action: &str) -> Message {
+        let messages = slack.messages(self.place);
         let found =
             messages.into_iter().rev().find(|message| serde_json::to_string(&message.blocks).unwrap().contains(action));
         found.unwrap_or_else(|| panic!("no button {action}:\n{}", self.thread_text()))
@@ -310,8 +461,15 @@ impl Story {
         assert!(pending.is_empty(), "deliveries left over: {pending:#?}");
         let parked = outbox::parked(&self.store, 10).await.unwrap();
         assert!(parked.is_empty(), "deliveries parked: {parked:#?}");
-        assert_eq!(self.world.slack.pings(), Vec::<String>::new());
-        assert_eq!(self.world.slack.warnings(), Vec::<String>::new());
+        for slack in [&self.world.slack, &self.world.slack.other()] {
+            assert_eq!(slack.pings(), Vec::<String>::new());
+            assert_eq!(slack.warnings(), Vec::<String>::new());
+        }
+        assert_eq!(self.world.linear.objections(), Vec::<String>::new());
+        // Nobody answers what they have not heard of.
+        if !self.lost.load(Ordering::Relaxed) {
+            assert_eq!(self.world.linear.unresponsive(), Vec::<String>::new());
+        }
     }
 }
 

@@ -189,7 +189,7 @@ on_both!(a_reply_after_the_end_goes_on_days_later_and_after_restarts, |db| async
     story.until("I split it along api, web").await;
     story.wait(Duration::from_secs(5)).await;
 
-    story.clock.advance(Duration::from_hours(24 * 9));
+    story.pass(Duration::from_hours(24 * 9));
     story.restart().await;
     let ts = story.reply(ADA, "Add docs").await;
     story.until("[Approve]").await;
@@ -397,3 +397,20 @@ on_both!(other_threads_are_none_of_our_business, |db| async {
     story.until("*Done*").await;
     story.end().await;
 });
+
+on_both!(
+    /// Oz takes longer than anybody waits; the answer that comes then is heard all the same.
+    a_late_answer_is_heard,
+    |db| async {
+        let story = Story::begin(db).await;
+        story.done().await;
+        story.world.oz.knobs(|knobs| knobs.stale_reads_after_follow_up = Duration::from_mins(7));
+        story.reply(GRACE, "What did you change in api?").await;
+        story.until("*The agent said nothing.*").await;
+        story.until("I split it along").await;
+        story.wait(Duration::from_secs(10)).await;
+        assert_eq!(story.times_told(TASK, "What did you change"), 1);
+        assert_eq!(story.runs().len(), 3);
+        story.end().await;
+    }
+);

@@ -91,8 +91,8 @@ on_both!(
         for (text, answer) in [
             ("", "/orchestrate TASK"),
             ("help", "each:api,web,cli"),
-            ("status", "Nothing is under way in this channel."),
-            ("cancel", "Nothing is under way in this channel."),
+            ("status", "Nothing is under way here."),
+            ("cancel", "Nothing is under way here."),
             ("list", "There are no orchestrations yet."),
             ("status o1a2b3c4d5e", "There is no orchestration o1a2b3c4d5e in this workspace."),
             ("cancel o1a2b3c4d5e", "There is no orchestration o1a2b3c4d5e in this workspace."),
@@ -339,7 +339,7 @@ on_both!(the_form_opens_before_oz_has_told_anything, |db| async {
 on_both!(a_form_that_comes_too_late_says_so, |db| async {
     let story = Story::begin(db).await;
     story.world.slack.command(ADA, ENG, "/orchestrate", "").await;
-    story.clock.advance(Duration::from_secs(4));
+    story.pass(Duration::from_secs(4));
     story.settle().await;
     assert!(story.world.slack.views(ADA).is_empty());
     assert!(story.last_told(ADA).contains("Please try again"), "{:?}", story.told(ADA));
@@ -378,7 +378,7 @@ on_both!(who_may_not_start_is_told_in_private, |db| async {
     let routes = Routes { routes: vec![route], policies: [("strict".to_owned(), strict)].into(), ..Routes::default() };
     let mut story = Story::with(db, routes).await;
     story.orchestrate("Write tests for each of api, web").await;
-    assert!(story.last_told(ADA).contains("the policy “strict” names who may"), "{:?}", story.told(ADA));
+    assert!(story.last_told(ADA).contains("The policy “strict” says that @Grace Hopper may."), "{:?}", story.told(ADA));
     let ts = story.say(ADA, "@baton write tests for each of api, web").await;
     assert!(story.last_told(ADA).contains("You may not start orchestrations here"));
     story.world.slack.shortcut(ADA, ENG, &ts, "baton.orchestrate_message").await.unwrap();

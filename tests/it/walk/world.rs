@@ -14,14 +14,16 @@ use baton::{
         command::{Ask, Command, Verb},
         conversation::Conversation,
         decide::{Decision, Opening, decide, open},
+        edit::{FilledChild, FilledPage},
         effect::{Effect, Outcome, Purpose, Slot, TimerChange, TimerName},
         failure::Problem,
         input::{AnswerPath, FailedEffect, Input},
         message::{About, Filled, Press, Subject},
-        orchestration::{Ending, Fate, Orchestration, Request, Stage},
-        policy::Approver,
+        orchestration::{Child, Ending, Fate, Orchestration, Request, Stage},
+        policy::{Approver, Rights, Vote},
+        proposal::ChildSpec,
         route::Terms,
-        run::{CancelAnswer, PlanDocument, Reading, RunReport, RunSpec, RunState, RunStatus},
+        run::{CancelAnswer, PlanDocument, Reading, RunReport, RunSettings, RunSpec, RunState, RunStatus},
     },
     ids::{DispatchId, OrchestrationId, RunId},
     time::Timestamp,
@@ -83,9 +85,13 @@ pub enum Move {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
+    /// She asked.
     Ada,
     Grace,
+    /// Nobody is told his address.
     Linus,
+    /// Ada, in Linear.
+    AdaInLinear,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +103,10 @@ pub enum Deed {
     },
     ApproveInWords,
     RequestChanges(u32),
+    Edit {
+        back: u32,
+        how: Edit,
+    },
     Reject(u32),
     Stop,
     Retry(u32),
@@ -105,9 +115,60 @@ pub enum Deed {
     Correct,
 }
 
+/// Grace and Linus are in it.
+pub const GROUP: &str = "S1";
+
+/// What somebody changes of a proposal.
+#[derive(Clone, Copy, Debug)]
+pub enum Edit {
+    Drop,
+    Hold,
+    Rewrite,
+    Settings,
+}
+
 impl Who {
+    const ALL: [Self; 4] = [Self::Ada, Self::Grace, Self::Linus, Self::AdaInLinear];
+
     pub fn actor(self) -> Actor {
-        Actor::slack("T1", format!("{self:?}"))
+        match self {
+            Self::Ada | Self::Grace | Self::Linus => Actor::slack("T1", format!("{self:?}")),
+            Self::AdaInLinear => Actor::linear("L1", "ada"),
+        }
+    }
+
+    fn of(actor: &Actor) -> Self {
+        Self::ALL.into_iter().find(|who| who.actor() == *actor).unwrap()
+    }
+
+    const fn person(self) -> &'static str {
+        match self {
+            Self::Ada | Self::AdaInLinear => "ada",
+            Self::Grace => "grace",
+            Self::Linus => "linus",
+        }
+    }
+
+    fn rights(self) -> Rights {
+        let email = (self != Self::Linus).then(|| format!("{}@example.com", self.person()));
+        let groups = if matches!(self, Self::Grace | Self::Linus) { vec![GROUP.to_owned()] } else { Vec::new() };
+        Rights { email, groups }
+    }
+
+    /// Whether an entry of a policy means them, in truth.
+    fn is(self, entry: &Approver) -> bool {
+        match entry {
+            Approver::Member { id, .. } => self.actor().id == *id,
+            Approver::SlackGroup(_) => !self.rights().groups.is_empty(),
+            Approver::Email(address) => self.rights().email.as_ref() == Some(address),
+            Approver::Domain(_) => self.rights().email.is_some(),
+        }
+    }
+
+    /// They may be counted beside the other: it is known that they are two people.
+    fn is_surely_another(self, other: Self) -> bool {
+        let same_place = self.actor().platform == other.actor().platform;
+        self.person() != other.person() && (same_place || (self != Self::Linus && other != Self::Linus))
     }
 }
 
@@ -133,9 +194,10 @@ struct Run {
 
 #[derive(Debug, Default)]
 struct Reference {
-    /// Who has approved the version that stands.
-    votes: BTreeSet<String>,
-    version: u32,
+    /// Who has clicked on which version.
+    clicked: BTreeSet<(u32, String)>,
+    /// The children of each version, and what they run with.
+    versions: BTreeMap<u32, (Vec<ChildSpec>, RunSettings)>,
     /// The prompts that were approved, by digest.
     approved: BTreeMap<String, Vec<String>>,
     dispatches: BTreeSet<DispatchId>,
@@ -158,14 +220,10 @@ impl World {
     pub fn new(verb: Verb, ask: Ask, terms: Terms, gather: bool) -> Self {
         let now = Timestamp::from_secs(1_793_610_000);
         let message = gather.then(|| "1.1".to_owned());
-        let opening = Opening {
-            id: OrchestrationId::caused_by("walk"),
-            conversation: Conversation::slack("T1", "C1", message.clone()),
-            request: Request { verb, ask, by: Who::Ada.actor(), at: now, message, context: Vec::new() },
-            terms,
-            answer: AnswerPath::default(),
-            gather,
-        };
+        let conversation = Conversation::slack("T1", "C1", message.clone());
+        let request = Request { message, ..Request::new(verb, ask, Who::Ada.actor(), now) };
+        let opening =
+            Opening { gather, ..Opening::new(OrchestrationId::caused_by("walk"), conversation, request, terms) };
         let (it, decision) = open(opening, now).unwrap();
         let mut world = Self {
             it,
@@ -245,6 +303,7 @@ impl World {
             }
         }
         assert!(self.it.is_ended(), "it hangs: {:?}", self.it);
+        assert!(self.it.wishes.is_empty(), "somebody never hears: {:?}", self.it.wishes);
         self.nothing_goes_on_after_a_stop();
     }
 
@@ -323,6 +382,26 @@ impl World {
                     }
                 };
                 brought(slot, Outcome::Cancelled(answer))
+            }
+            Effect::LookUp { person, .. } if matches!(how, How::Fails) => {
+                Input::Failed { effect: FailedEffect::LookUp { person }, problem: problem() }
+            }
+            Effect::LookUp { person, .. } => {
+                let rights = Who::of(&person).rights();
+                brought(Slot::Parent, Outcome::Rights { person, rights })
+            }
+            Effect::ReadPlan { .. } if matches!(how, How::Fails) => {
+                Input::Failed { effect: FailedEffect::ReadPlan, problem: problem() }
+            }
+            Effect::ReadPlan { run } => {
+                let mut reading = self.run(&run).reading();
+                match (how, &mut reading.plan) {
+                    (How::Otherwise, plan) => *plan = None,
+                    // Somebody has edited it.
+                    (How::TooLate, Some(plan)) => plan.content.push_str(" More."),
+                    (How::TooLate | How::Well | How::Fails, _) => {}
+                }
+                brought(Slot::Parent, Outcome::PlanRead(Box::new(reading)))
             }
             Effect::ReadRun { slot, .. } if matches!(how, How::Fails) => {
                 Input::Failed { effect: FailedEffect::ReadRun { slot }, problem: problem() }
@@ -451,17 +530,22 @@ impl World {
                 let Some((version, digest)) = version(back) else { return };
                 let digest = if forged { "000000000000".into() } else { digest };
                 let input = pressed(Press::Approve, about((version, digest.clone())));
-                return self.approve(&actor, version, Some(&digest), input);
+                return self.approve(who, version, Some(&digest), input);
             }
             Deed::ApproveInWords => {
                 let Some((version, _)) = version(0) else { return };
                 let input = asked(Command::Approve { version });
-                return self.approve(&actor, version, None, input);
+                return self.approve(who, version, None, input);
             }
             Deed::RequestChanges(back) => {
                 let Some(version) = version(back) else { return };
                 let filled = Filled::RequestChanges { about: about(version).to_string(), text: "Fewer.".into() };
                 Input::Submitted { actor, filled, answer }
+            }
+            Deed::Edit { back, how } => {
+                let Some(version) = version(back) else { return };
+                let page = Box::new(self.edited(how));
+                Input::Submitted { actor, filled: Filled::Edit { about: about(version).to_string(), page }, answer }
             }
             Deed::Reject(back) => {
                 let Some(version) = version(back) else { return };
@@ -484,40 +568,96 @@ impl World {
         self.take(input);
     }
 
-    /// The rules of approval once more, in other words than `policy.rs` and `pressed.rs` have.
-    fn approve(&mut self, actor: &Actor, version: u32, digest: Option<&str>, input: Input) {
+    /// The form as it would be sent, were it opened now.
+    fn edited(&self, how: Edit) -> FilledPage {
+        let children =
+            self.it.proposal.as_ref().map(|proposal| proposal.content.children().to_vec()).unwrap_or_default();
+        let filled = children.into_iter().enumerate().map(|(at, spec)| {
+            let last = at > 0 && matches!(how, Edit::Drop | Edit::Hold);
+            let prompt = if matches!(how, Edit::Rewrite) && at == 0 { "Otherwise.".to_owned() } else { spec.prompt };
+            let child = FilledChild { keep: !last, prompt: Some(prompt), ..FilledChild::default() };
+            (u32::try_from(at + 1).unwrap(), child)
+        });
+        let model = matches!(how, Edit::Settings).then(|| "fast".to_owned());
+        let settings = RunSettings { model, parallelism: self.it.settings.parallelism, ..RunSettings::default() };
+        let hold = matches!(how, Edit::Hold);
+        FilledPage { number: 1, children: filled.collect(), settings: Some(settings), more: None, hold }
+    }
+
+    /// The rules of approval once more, in other words than `policy` and `wishes.rs` have.
+    fn approve(&mut self, who: Who, version: u32, digest: Option<&str>, input: Input) {
         let before = self.it.clone();
-        let standing = self
-            .it
-            .proposal
-            .clone()
-            .filter(|_| matches!(self.it.stage, Stage::Deciding { .. }))
-            .filter(|proposal| proposal.version == version)
-            .filter(|proposal| digest.is_none_or(|digest| digest == proposal.digest.short()));
-        let policy = &before.policy;
-        let named =
-            policy.approvers.is_empty() || policy.approvers.iter().any(|Approver::Member { id, .. }| *id == actor.id);
-        let own = *actor == before.request.by && !policy.self_approval;
-        if standing.is_some() && self.reference.version != version {
-            (self.reference.version, self.reference.votes) = (version, BTreeSet::new());
+        let standing = before.proposal.as_ref().filter(|_| matches!(before.stage, Stage::Deciding { .. })).is_some_and(
+            |proposal| proposal.version == version && digest.is_none_or(|digest| digest == proposal.digest.short()),
+        );
+        if standing {
+            self.reference.clicked.insert((version, who.actor().handle()));
         }
-        let again = self.reference.votes.contains(&actor.id);
-        let Some(proposal) = standing.filter(|_| named && !own && !again) else {
-            let effects = self.take(input);
+        let had = votes(&before).iter().filter(|vote| vote.counts()).count();
+        let effects = self.take(input);
+        if self.it.wishes.len() > before.wishes.len() {
+            let asks = |effect: &Effect| matches!(effect, Effect::LookUp { .. } | Effect::ReadPlan { .. });
+            assert!(effects.iter().all(asks), "a wish that waits is seen by nobody: {effects:?}");
+            return self.assert_nothing_changed(&before);
+        }
+        if !(standing && Self::may_count(who, &before)) {
             let told = effects.iter().all(|effect| matches!(effect, Effect::SayPrivately { .. }));
             assert!(told && !effects.is_empty(), "a refusal is told to the one refused, and to nobody else");
-            self.it.updated_at = before.updated_at;
-            assert_eq!(self.it, before, "a refused approval changes nothing");
-            return;
+            return self.assert_nothing_changed(&before);
+        }
+        let quorum = before.policy.quorum as usize;
+        let enough = had + 1 >= quorum;
+        assert_eq!(matches!(self.it.stage, Stage::Deciding { .. }), !enough, "the quorum decides");
+    }
+
+    /// Another approval by them would count.
+    fn may_count(who: Who, it: &Orchestration) -> bool {
+        let named = it.policy.approvers.is_empty() || it.policy.approvers.iter().any(|entry| who.is(entry));
+        let other_than_asker = it.policy.self_approval || who.is_surely_another(Who::Ada);
+        let again = |vote: &Vote| !vote.counts() && Who::of(&vote.by).actor() == who.actor();
+        let another = |vote: &Vote| who.is_surely_another(Who::of(&vote.by));
+        named && other_than_asker && votes(it).iter().all(|vote| again(vote) || another(vote))
+    }
+
+    fn assert_nothing_changed(&self, before: &Orchestration) {
+        let (wishes, known) = (before.wishes.clone(), before.known.clone());
+        let now = Orchestration { updated_at: before.updated_at, wishes, known, ..self.it.clone() };
+        assert_eq!(now, *before, "a refused approval changes nothing");
+    }
+
+    /// Whoever counts has approved this version, or one with all that this one has, and may.
+    fn check_votes(&mut self, before: &Orchestration) {
+        if let (Some(proposal), true) = (&self.it.proposal, self.it.proposal != before.proposal) {
+            let settings = self.it.settings.clone();
+            self.reference.versions.insert(proposal.version, (proposal.content.children().to_vec(), settings));
+        }
+        let standing = self.it.proposal.as_ref().map_or(0, |proposal| proposal.version);
+        let counted = match self.it.versions.last().map(|version| &version.fate) {
+            Some(Fate::Approved { by }) => by.clone(),
+            _ => votes(&self.it).into_iter().filter(Vote::counts).map(|vote| vote.by).collect(),
         };
-        self.reference.votes.insert(actor.id.clone());
-        let enough = self.reference.votes.len() >= policy.quorum as usize;
-        if enough {
+        for (at, by) in counted.iter().enumerate() {
+            let who = Who::of(by);
+            let (wanted, with) = &self.reference.versions[&standing];
+            let clicked = self.reference.versions.iter().any(|(version, (children, settings))| {
+                let narrowed = !wanted.is_empty() && wanted.iter().all(|child| children.contains(child));
+                let covers = *version == standing || (narrowed && settings == with);
+                covers && self.reference.clicked.contains(&(*version, by.handle()))
+            });
+            assert!(clicked, "{who:?} has not approved version {standing}");
+            let policy = &self.it.policy;
+            let named = policy.approvers.is_empty() || policy.approvers.iter().any(|entry| who.is(entry));
+            assert!(named && (policy.self_approval || who.is_surely_another(Who::Ada)), "{who:?} may not");
+            let others = counted.iter().take(at).map(Who::of);
+            assert!(others.into_iter().all(|other| who.is_surely_another(other)), "{who:?} counts twice");
+        }
+        let launched = matches!(before.stage, Stage::Deciding { .. }) && matches!(self.it.stage, Stage::Running);
+        if launched {
+            assert!(counted.len() >= self.it.policy.quorum as usize, "launched by too few");
+            let proposal = self.it.proposal.as_ref().unwrap();
             let prompts = proposal.content.children().iter().map(|child| child.prompt.clone()).collect();
             self.reference.approved.insert(proposal.digest.as_str().to_owned(), prompts);
         }
-        self.take(input);
-        assert_eq!(matches!(self.it.stage, Stage::Deciding { .. }), !enough, "the quorum decides");
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "an input is decided on once")]
@@ -545,6 +685,7 @@ impl World {
     }
 
     fn check(&mut self, before: &Orchestration, input: &Input, effects: &[Effect]) {
+        self.check_votes(before);
         let quiet = matches!(self.it.stage, Stage::Stopping { .. } | Stage::Ended { .. });
         for effect in effects {
             match effect {
@@ -577,6 +718,9 @@ impl World {
         let digest = spec.metadata.get("baton.proposal").unwrap();
         let prompts = self.reference.approved.get(digest);
         assert!(prompts.is_some_and(|prompts| prompts.contains(&spec.prompt)), "child {number} was not approved");
+        let of_proposal = |child: &&Child| child.digest.as_ref().is_some_and(|known| known.as_str() == digest);
+        let children = self.it.children.iter().filter(of_proposal).count();
+        assert!(prompts.is_some_and(|prompts| prompts.len() == children), "each is there once");
         let parent = self.it.parent.as_ref().and_then(|parent| parent.run.as_ref());
         assert_eq!(spec.parent.as_ref(), parent);
         let starting =
@@ -670,6 +814,13 @@ impl Run {
     }
 }
 
+fn votes(it: &Orchestration) -> Vec<Vote> {
+    match &it.stage {
+        Stage::Deciding { votes, .. } => votes.clone(),
+        _ => Vec::new(),
+    }
+}
+
 /// The lane of a delivery that brings something back; none for the others.
 fn lane(effect: &Effect) -> Option<String> {
     match effect {
@@ -678,6 +829,8 @@ fn lane(effect: &Effect) -> Option<String> {
         | Effect::CancelRun { slot, .. }
         | Effect::ReadRun { slot, .. } => Some(slot.to_string()),
         Effect::PostBoard { .. } | Effect::ReadThread { .. } | Effect::Say { post: Some(_), .. } => Some("talk".into()),
+        Effect::LookUp { person, .. } => Some(person.handle()),
+        Effect::ReadPlan { .. } => Some("plan".into()),
         _ => None,
     }
 }

@@ -1,0 +1,229 @@
+//! A proposal edited by people: in the form, page by page, and in words.
+
+use baton::domain::policy::Policy;
+use serde_json::{Value, json};
+
+use super::{
+    Story,
+    allowed::under,
+    story::{ADA, GRACE, LINUS},
+};
+use crate::databases::on_both;
+
+const TASK: &str = "Update the docs, one child per package";
+
+/// The form that is open to this person.
+fn form(story: &Story, user: &str) -> Value {
+    story.world.slack.views(user).pop().unwrap_or_else(|| panic!("no form is open:\n{}", story.thread_text()))
+}
+
+async fn send(story: &Story, user: &str, values: &Value) {
+    let view = form(story, user);
+    story.world.slack.submit(user, view["id"].as_str().unwrap(), values).await.unwrap();
+    story.settle().await;
+}
+
+fn prompts(story: &Story) -> Vec<String> {
+    let mut runs = story.world.oz.runs().split_off(1);
+    runs.sort_by_key(|run| run.metadata["baton.child"].clone());
+    runs.into_iter().map(|run| run.prompt).collect()
+}
+
+on_both!(
+    /// The form has each prompt whole; the card of the new version says who changed what.
+    an_edit_is_a_new_version_and_exactly_that_runs, |db| async {
+        let story = Story::begin(db).await;
+        story.world.oz.propose(&[("api", "Do the API.\nAll of it."), ("web", "Do the web."), ("cli", "Do the CLI.")]);
+        story.orchestrate(TASK).await;
+        story.until("[Approve]").await;
+        let first = story.message_with("baton.approve");
+        story.press(GRACE, "baton.edit").await;
+        let view = form(&story, GRACE).to_string();
+        assert!(view.contains(r#""initial_value":"Do the API.\nAll of it.""#), "{view}");
+        let values = json!({
+            "prompt-2": "Do the web, in French.", "keep-3": [], "model-1": "auto", "returns-1": "A report",
+            "more-name": "docs", "more-prompt": "Write them up.", "parallelism": "2",
+        });
+        send(&story, GRACE, &values).await;
+        story.until("Proposal, version 2: 3 children").await;
+        let thread = story.thread_text();
+        for line in [
+            "*Changed since version 1* by @Grace Hopper",
+            "api: another expected result, model auto instead of the default",
+            "web: another prompt",
+            "docs: added",
+            "cli: dropped",
+            "all: at once 2 instead of the default",
+        ] {
+            assert!(thread.contains(line), "{line}:\n{thread}");
+        }
+        story.press_as_it_was(ADA, &first, "baton.approve").await;
+        assert!(story.told(ADA).last().unwrap().contains("replaced by version 2"), "{:?}", story.told(ADA));
+        story.press(ADA, "baton.approve").await;
+        story.until("Done").await;
+        assert_eq!(prompts(&story), ["Do the API.\nAll of it.", "Do the web, in French.", "Write them up."]);
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// Who approved three children has approved two of them, and not another third.
+    an_approval_outlives_only_what_leaves_something_out, |db| async {
+        let story = Story::with(db, under(Policy { quorum: 2, ..Policy::default() })).await;
+        story.world.oz.propose(&[("api", "Do the API."), ("web", "Do the web."), ("cli", "Do the CLI.")]);
+        story.orchestrate(TASK).await;
+        story.until("[Approve]").await;
+        story.press(ADA, "baton.approve").await;
+        story.press(GRACE, "baton.edit").await;
+        send(&story, GRACE, &json!({"keep-2": []})).await;
+        story.until("Proposal, version 2: 2 children").await;
+        assert!(story.thread_text().contains("Approved by @Ada Lovelace · 1 more person is needed"), "{}", story.thread_text());
+        story.press(ADA, "baton.approve").await;
+        assert!(story.told(ADA).last().unwrap().contains("already counted"), "{:?}", story.told(ADA));
+
+        story.press(GRACE, "baton.edit").await;
+        send(&story, GRACE, &json!({"prompt-1": "Do all of the API."})).await;
+        story.until("Proposal, version 3: 2 children").await;
+        story.press(LINUS, "baton.approve").await;
+        story.until("Approved by @Ada Lovelace (all but api), @Linus · 1 more person is needed").await;
+        assert_eq!(story.runs().len(), 1, "the first approval was for other words");
+        story.press(ADA, "baton.approve").await;
+        story.until("Done").await;
+        assert_eq!(prompts(&story), ["Do all of the API.", "Do the CLI."]);
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// What was not changed stays approved: without the changed one, both approvals count, and the rest runs.
+    only_what_changed_has_to_be_approved_again, |db| async {
+        let story = Story::with(db, under(Policy { quorum: 2, ..Policy::default() })).await;
+        story.world.oz.propose(&[("api", "Do the API."), ("web", "Do the web."), ("cli", "Do the CLI.")]);
+        story.orchestrate(TASK).await;
+        story.until("[Approve]").await;
+        story.press(ADA, "baton.approve").await;
+        story.press(GRACE, "baton.edit").await;
+        send(&story, GRACE, &json!({"prompt-3": "Do all of the CLI."})).await;
+        story.until("Approved by @Ada Lovelace (all but cli) · 2 more people are needed").await;
+        story.press(LINUS, "baton.approve").await;
+        story.until("Approved by @Ada Lovelace (all but cli), @Linus · 1 more person is needed").await;
+        assert_eq!(story.runs().len(), 1);
+        story.press(GRACE, "baton.edit").await;
+        send(&story, GRACE, &json!({"keep-3": [], "hold": ["yes"]})).await;
+        story.until("*Approved* by @Ada Lovelace, @Linus").await;
+        story.until("Proposal, version 4: 1 child").await;
+        assert_eq!(prompts(&story), ["Do the API.", "Do the web."]);
+        assert!(story.thread_text().contains("Do all of the CLI."), "{}", story.thread_text());
+        for user in [ADA, LINUS] {
+            story.press(user, "baton.approve").await;
+        }
+        story.until("3 of 3 done").await;
+        assert_eq!(prompts(&story), ["Do the API.", "Do the web.", "Do all of the CLI."]);
+        story.end().await;
+    }
+);
+
+on_both!(forty_children_stand_on_pages, |db| async {
+    let story = Story::begin(db).await;
+    let children: Vec<(String, String)> =
+        (1..=40).map(|n| (format!("part-{n}"), format!("Do part {n}. {}", "x".repeat(2_900)))).collect();
+    let children: Vec<(&str, &str)> = children.iter().map(|(name, prompt)| (name.as_str(), prompt.as_str())).collect();
+    story.world.oz.propose(&children);
+    story.orchestrate(TASK).await;
+    story.until("[Edit]").await;
+    story.press(ADA, "baton.edit").await;
+    let mut pages = 0;
+    while story.world.slack.views(ADA).pop().is_some() && pages < 9 {
+        pages += 1;
+        // On each page the first child is dropped.
+        let view = form(&story, ADA);
+        let blocks = view["blocks"].as_array().unwrap();
+        let keep =
+            blocks.iter().find(|block| block["block_id"].as_str().unwrap_or_default().starts_with("keep-")).unwrap();
+        send(&story, ADA, &json!({ keep["block_id"].as_str().unwrap(): [] })).await;
+    }
+    assert_eq!(pages, 3);
+    story.until("Proposal, version 2: 37 children").await;
+    let thread = story.thread_text();
+    for name in ["part-1: dropped", "part-16: dropped", "part-31: dropped"] {
+        assert!(thread.contains(name), "{name}:\n{thread}");
+    }
+    story.press(ADA, "baton.stop").await;
+    story.until("Stopped").await;
+    story.end().await;
+});
+
+on_both!(one_prompt_can_be_edited_in_words, |db| async {
+    let story = Story::begin(db).await;
+    let long = "Do the API. ".repeat(400);
+    story.world.oz.propose(&[("api", &long), ("web", "Do the web.")]);
+    story.orchestrate(TASK).await;
+    story.until("[Edit]").await;
+    story.press(ADA, "baton.edit").await;
+    let view = form(&story, ADA).to_string();
+    assert!(view.contains("too long for a form. Reply `edit api: …`"), "{view}");
+    send(&story, ADA, &json!({})).await;
+    assert!(story.told(ADA).last().unwrap().contains("changed nothing"), "{:?}", story.told(ADA));
+    story.reply(ADA, "Edit API: Do the API,\nshortly.").await;
+    story.until("Proposal, version 2").await;
+    assert!(story.thread_text().contains("api: another prompt"), "{}", story.thread_text());
+    story.press(ADA, "baton.approve").await;
+    story.until("Done").await;
+    assert_eq!(prompts(&story), ["Do the API,\nshortly.", "Do the web."]);
+    assert!(
+        story.world.oz.runs()[0].follow_ups.iter().all(|told| !told.contains("shortly")),
+        "it was not for the agent"
+    );
+    story.end().await;
+});
+
+on_both!(only_who_may_decide_may_edit, |db| async {
+    let approvers = vec![baton::domain::policy::Approver::SlackGroup("S0LEADS".into())];
+    let story = Story::with(db, under(Policy { approvers, ..Policy::default() })).await;
+    story.world.oz.propose(&[("api", "Do the API."), ("web", "Do the web.")]);
+    story.orchestrate(TASK).await;
+    story.until("[Edit]").await;
+    story.press(ADA, "baton.edit").await;
+    assert!(story.told(ADA).last().unwrap().contains("You may not decide"), "{:?}", story.told(ADA));
+    assert!(story.world.slack.views(ADA).is_empty());
+    story.reply(ADA, "edit api: Delete the API.").await;
+    assert_eq!(story.told(ADA).iter().filter(|told| told.contains("You may not decide")).count(), 2);
+    assert!(!story.thread_text().contains("version 2"), "{}", story.thread_text());
+    story.press(GRACE, "baton.edit").await;
+    send(&story, GRACE, &json!({"keep-1": [], "keep-2": []})).await;
+    assert!(story.told(GRACE)[0].contains("no children. Nothing was changed."), "{:?}", story.told(GRACE));
+    story.press(GRACE, "baton.approve").await;
+    story.until("Done").await;
+    story.end().await;
+});
+
+on_both!(
+    /// Some are approved now; what was held is proposed when they have ended, and is approved or dropped then.
+    what_is_held_is_decided_on_later, |db| async {
+        for approve in [true, false] {
+            let story = Story::begin(db.clone()).await;
+            story.world.oz.propose(&[("api", "Do the API."), ("web", "Do the web.")]);
+            story.orchestrate(TASK).await;
+            story.until("[Edit]").await;
+            story.press(ADA, "baton.edit").await;
+            send(&story, ADA, &json!({"keep-2": [], "hold": ["yes"]})).await;
+            story.until("Proposal, version 2: 1 child").await;
+            assert!(story.thread_text().contains("*Held for later* web"), "{}", story.thread_text());
+            story.press(ADA, "baton.approve").await;
+            story.until("Held until these have ended: web").await;
+            story.until("Proposal, version 3: 1 child").await;
+            assert_eq!(prompts(&story), ["Do the API."]);
+            if approve {
+                story.press(ADA, "baton.approve").await;
+            } else {
+                story.press(ADA, "baton.reject").await;
+                story.fill_form(ADA, "Not this one").await;
+            }
+            story.until("Done").await;
+            let thread = story.thread_text();
+            assert!(thread.contains(if approve { "2 of 2 done" } else { "1 of 1 done" }), "{thread}");
+            assert_eq!(prompts(&story).len(), if approve { 2 } else { 1 });
+            story.end().await;
+        }
+    }
+);
