@@ -22,6 +22,8 @@ use tokio::{
     task::JoinSet,
 };
 
+use super::{millis, percentile};
+
 /// Events are about so many channels.
 const CHANNELS: usize = 200;
 
@@ -42,10 +44,9 @@ impl Round {
         f64::from(self.ok) / self.took.as_secs_f64()
     }
 
-    /// In milliseconds.
-    pub fn percentile(&self, percent: usize) -> f64 {
-        let place = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
-        self.latencies.get(place).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
+    /// In milliseconds, so many thousandths of all below it.
+    pub fn percentile(&self, thousandths: usize) -> f64 {
+        millis(percentile(&self.latencies, thousandths))
     }
 }
 

@@ -1,26 +1,18 @@
 //! How fast an event is acknowledged, and what that costs: signed webhooks over loopback, answered
-//! when they are on disk, beside plain axum that checks and parses the same and stores nothing.
-//!
-//! `cargo bench --bench ingest`, `-- --quick` for a look, `-- SQLite` for one beside the ceiling.
-//! `BATON_BENCH_POSTGRES_URL` names the server
-//! for the PostgreSQL half. The load generator shares the cores with the servers, so figures move
-//! from machine to machine; ratios to the ceiling are what counts.
-#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
-
-#[path = "support/databases.rs"]
-mod databases;
-#[path = "support/load.rs"]
-mod load;
-#[path = "support/server.rs"]
-mod server;
-
-use std::time::Duration;
+//! when they are on disk, beside plain axum that checks and parses the same and stores nothing. The
+//! load generator shares the cores with the servers, and they take turns.
 
 use anyhow::ensure;
 use baton::storage::{Store, inbox};
-use databases::Database;
-use load::{By, Round};
-use server::Server;
+
+use crate::support::{
+    databases::Database,
+    load::{self, By, Round},
+    millis,
+    server::{self, Server},
+    sync_time,
+    verdicts::Verdicts,
+};
 
 /// Connections, and events in one round over them.
 const SIZES: [(usize, usize); 3] = [(1, 1_500), (16, 12_000), (64, 24_000)];
@@ -47,23 +39,15 @@ struct Measured {
     rate: f64,
     p50: f64,
     p99: f64,
+    p999: f64,
     /// Of the server's process, in microseconds an event.
     cpu: Option<f64>,
 }
 
-fn main() -> anyhow::Result<()> {
-    if let Some(what) = server::asked_to_serve() {
-        return tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(server::serve(&what));
-    }
-    // One thread for the load, so that it takes no more of the machine than it must.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(bench())
-}
-
-async fn bench() -> anyhow::Result<()> {
-    let quick = std::env::args().any(|arg| arg == "--quick");
+pub async fn bench(quick: bool, verdicts: &mut Verdicts) -> anyhow::Result<()> {
     let (rounds, part) = if quick { (1, 10) } else { (ROUNDS, 1) };
     let mut receivers = receivers().await?;
-    let sync = Some(sync_time()?);
+    let sync = millis(sync_time()?);
     for (connections, events) in SIZES {
         for receiver in &mut receivers {
             receiver.round(connections, events / part / 4).await?;
@@ -81,7 +65,7 @@ async fn bench() -> anyhow::Result<()> {
         }
     }
     print_table(&receivers);
-    print_targets(&receivers, sync);
+    judge(&receivers, sync, verdicts);
     for receiver in receivers {
         receiver.end().await?;
     }
@@ -99,12 +83,9 @@ async fn receivers() -> anyhow::Result<Vec<Receiver>> {
         receiver("storing nothing", By::Bot, Some(Database::sqlite()?)).await?,
         receiver(SQLITE, By::Person, Some(Database::sqlite()?)).await?,
     ];
-    match Database::postgres().await? {
-        Some(database) => receivers.push(receiver(POSTGRES, By::Person, Some(database)).await?),
-        None => println!("PostgreSQL is left out: BATON_BENCH_POSTGRES_URL names no server.\n"),
+    if let Some(database) = Database::postgres().await? {
+        receivers.push(receiver(POSTGRES, By::Person, Some(database)).await?);
     }
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
-    receivers.retain(|one| wanted.is_empty() || one.name == CEILING || wanted.iter().any(|name| name == one.name));
     Ok(receivers)
 }
 
@@ -123,8 +104,9 @@ impl Receiver {
         Ok(Measured {
             connections,
             rate: round.rate(),
-            p50: round.percentile(50),
-            p99: round.percentile(99),
+            p50: round.percentile(500),
+            p99: round.percentile(990),
+            p999: round.percentile(999),
             cpu: used.map(|used| used.as_secs_f64() * 1e6 / f64::from(*ok)),
         })
     }
@@ -149,13 +131,15 @@ impl Receiver {
 }
 
 fn print_table(receivers: &[Receiver]) {
-    println!("| receiver | conns | ok/s | × ceiling | p50 ms | p99 ms | CPU µs/event | peak MiB |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("| receiver | conns | ok/s | × ceiling | p50 ms | p99 ms | p99.9 ms | CPU µs/event | peak MiB |");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for Receiver { name, server, measured, .. } in receivers {
-        for Measured { connections, rate, p50, p99, cpu } in measured {
+        for Measured { connections, rate, p50, p99, p999, cpu } in measured {
             let ceiling = receivers[0].at(*connections).map_or(f64::NAN, |ceiling| rate / ceiling.rate);
             let (cpu, peak) = (or_dash(*cpu), or_dash(server.peak()));
-            println!("| {name} | {connections} | {rate:.0} | {ceiling:.2} | {p50:.2} | {p99:.1} | {cpu} | {peak} |");
+            println!(
+                "| {name} | {connections} | {rate:.0} | {ceiling:.2} | {p50:.2} | {p99:.1} | {p999:.1} | {cpu} | {peak} |"
+            );
         }
     }
     println!(
@@ -168,48 +152,20 @@ fn or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| "–".into(), |value| format!("{value:.0}"))
 }
 
-fn print_targets(receivers: &[Receiver], sync: Option<Duration>) {
+fn judge(receivers: &[Receiver], sync: f64, verdicts: &mut Verdicts) {
     let find = |name: &str, connections| receivers.iter().find(|one| one.name == name)?.at(connections);
-    let say = |what: &str, is: f64, target: f64, met: bool| {
-        println!("| {what} | {is:.2} | {target:.2} | {} |", if met { "met" } else { "missed" });
-    };
-    println!("| target | is | wanted | |\n|---|---|---|---|");
     if let (Some(ceiling), Some(sqlite)) = (find(CEILING, 64), find(SQLITE, 64)) {
-        let ratio = sqlite.rate / ceiling.rate;
-        say("SQLite, 64 connections: at least × ceiling", ratio, 0.55, ratio >= 0.55);
-        say("SQLite, 64 connections: p99 at most ms", sqlite.p99, 2.0 * ceiling.p99, sqlite.p99 <= 2.0 * ceiling.p99);
+        verdicts.at_least("ack, SQLite, 64 connections: × ceiling", sqlite.rate / ceiling.rate, 0.55);
+        verdicts.at_most("ack, SQLite, 64 connections: p99, ms", sqlite.p99, 2.0 * ceiling.p99);
         if let Some(cpu) = sqlite.cpu {
-            say("SQLite, 64 connections: CPU at most µs an event", cpu, 55.0, cpu <= 55.0);
+            verdicts.at_most("ack, SQLite, 64 connections: CPU µs an event", cpu, 55.0);
         }
     }
-    if let (Some(ceiling), Some(sqlite), Some(sync)) = (find(CEILING, 1), find(SQLITE, 1), sync) {
-        let wanted = 2.0 * (sync.as_secs_f64() * 1e3 + ceiling.p50);
-        say(
-            "SQLite, 1 connection: p50 at most 2 × (a sync + the ceiling's), ms",
-            sqlite.p50,
-            wanted,
-            sqlite.p50 <= wanted,
-        );
+    if let (Some(ceiling), Some(sqlite)) = (find(CEILING, 1), find(SQLITE, 1)) {
+        let wanted = 2.0 * (sync + ceiling.p50);
+        verdicts.at_most(format!("ack, SQLite, 1 connection: p50, ms (one sync is {sync:.2})"), sqlite.p50, wanted);
     }
     if let (Some(ceiling), Some(postgres)) = (find(CEILING, 64), find(POSTGRES, 64)) {
-        let ratio = postgres.rate / ceiling.rate;
-        say("PostgreSQL, 64 connections: at least × ceiling", ratio, 0.40, ratio >= 0.40);
+        verdicts.at_least("ack, PostgreSQL, 64 connections: × ceiling", postgres.rate / ceiling.rate, 0.40);
     }
-    println!();
-}
-
-/// How long one sync of a 4 KiB block takes where the SQLite file is: the median of 200.
-fn sync_time() -> anyhow::Result<Duration> {
-    use std::os::unix::fs::FileExt as _;
-    let folder = tempfile::tempdir()?;
-    let file = std::fs::File::create(folder.path().join("sync"))?;
-    let mut times = Vec::new();
-    for _ in 0..200 {
-        file.write_all_at(&[0; 4096], 0)?;
-        let began = std::time::Instant::now();
-        file.sync_data()?;
-        times.push(began.elapsed());
-    }
-    times.sort_unstable();
-    Ok(times[times.len() / 2])
 }
