@@ -14,7 +14,7 @@ use crate::{
         errand::{Errand, File, Talk},
         failure::{Failure, Problem},
         input::AnswerPath,
-        message::Message,
+        message::{Message, Tone},
         orchestration::{Orchestration, Stage},
         run::RunSpec,
         text::{first_line, shorten},
@@ -133,6 +133,10 @@ impl Carrier<'_> {
         });
         let place = of_person.or_else(|| self.place(effect, mirrored, orchestration));
         let Some(conversation) = place else { return Ok(None) };
+        let hushed = orchestration.is_some_and(|it| it.was_stopped_after(self.delivery.created_at));
+        if hushed && conversation.session().is_some() && is_remark(effect) {
+            return Ok(None);
+        }
         let own = |key: &PostKey| if mirrored { key.mirrored() } else { key.clone() };
         let post = |message: Message, answer| {
             let asker = orchestration?.request.by.clone();
@@ -279,6 +283,16 @@ pub(super) fn looked_up(effect: &Effect) -> Option<(&Actor, &[String])> {
         Effect::LookUp { person, groups } => Some((person, groups)),
         Effect::Admit { opening, groups } => Some((&opening.request.by, groups)),
         _ => None,
+    }
+}
+
+/// Said on the way, and not the last word: once an agent session is stopped it wants to hear only that.
+/// <https://linear.app/developers/agent-signals>
+const fn is_remark(effect: &Effect) -> bool {
+    match effect {
+        Effect::Say { message, .. } => !matches!(message.tone, Tone::Final | Tone::Failure),
+        Effect::Edit { .. } | Effect::React { .. } | Effect::Pulse => true,
+        _ => false,
     }
 }
 

@@ -402,6 +402,16 @@ impl Orchestration {
         matches!(self.stage, Stage::Ended { .. })
     }
 
+    /// Somebody stopped it after `moment`.
+    #[must_use]
+    pub fn was_stopped_after(&self, moment: Timestamp) -> bool {
+        match &self.stage {
+            Stage::Stopping { how: Ending::Stopped { .. }, .. } => true,
+            Stage::Ended { how: Ending::Stopped { .. }, at } => moment < *at,
+            _ => false,
+        }
+    }
+
     /// The state's word, for columns, lists and metrics.
     #[must_use]
     pub const fn stage_word(&self) -> &'static str {

@@ -148,6 +148,29 @@ on_both!(a_stop_stops_and_one_response_says_so, |db| async {
 });
 
 on_both!(
+    /// What was on its way to the session when it was stopped is not said any more.
+    after_a_stop_only_the_last_word_is_said,
+    |db| async {
+        let story = Story::in_linear(db, Routes::default()).await;
+        let session = story.delegate(ADA, TASK).await;
+        story.until_linear(&session, "Approve version 1").await;
+        story.world.oz.hold();
+        story.world.faults.outage("linear", Fault::Status(503));
+        story.choose(ADA, &session, "approve").await;
+        story.wait(Duration::from_secs(20)).await;
+        assert_eq!(story.runs().len(), 3);
+        story.stop_session(ADA, &session).await;
+        story.wait(Duration::from_secs(20)).await;
+        story.world.faults.clear();
+        story.until_status(&session, Status::Complete).await;
+        story.wait(Duration::from_mins(5)).await;
+        assert_eq!(story.world.linear.objections(), Vec::<String>::new(), "{}", story.session_text(&session));
+        assert_eq!(story.status(&session), Status::Complete);
+        story.end().await;
+    }
+);
+
+on_both!(
     /// The session's beginning arrives after its stop: nothing starts any more.
     a_stop_that_comes_first_cannot_be_undone,
     |db| async {
