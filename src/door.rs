@@ -16,6 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -118,6 +119,23 @@ pub fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, NotOne> {
     value.to_str().map_err(|_| NotOne::Malformed)
 }
 
+/// What is at a JSON pointer of plain names. `Value::pointer` makes two strings of each name, to undo
+/// escapes that no platform's names have.
+#[must_use]
+pub fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(value, |value, name| match value {
+        Value::Object(members) => members.get(name),
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// The text at a JSON pointer; none when it is absent, empty or something other than text.
+#[must_use]
+pub fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    at(value, pointer)?.as_str().filter(|text| !text.is_empty())
+}
+
 /// A name from outside as it can be kept: the databases do not index texts of any length.
 #[must_use]
 pub fn known_by(name: String) -> String {
@@ -131,11 +149,17 @@ pub async fn keep(ingest: &Ingest, held: Held, event: NewEvent, acknowledgement:
     let (id, source, kind) = (event.id.clone(), event.source, event.kind);
     match ingest.store_from(Some(held), event).await {
         Ok(stored) => {
-            let (word, outcome) = match stored {
-                Stored::New => (Heard::New, "new"),
-                Stored::Duplicate => (Heard::Duplicate, "duplicate"),
+            // Of what is new its decision tells.
+            let word = match stored {
+                Stored::New => {
+                    tracing::debug!(event.source = source, event.kind = kind, event.id = %id, "event stored");
+                    Heard::New
+                }
+                Stored::Duplicate => {
+                    tracing::info!(event.source = source, event.kind = kind, event.id = %id, "event known already");
+                    Heard::Duplicate
+                }
             };
-            tracing::info!(event.source = source, event.kind = kind, event.id = %id, outcome, "event stored");
             heard(word, acknowledgement)
         }
         Err(unavailable) => {

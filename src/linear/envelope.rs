@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    door::known_by,
+    door::{at, known_by, text_at},
     ids::{EventId, short_hash},
     storage::ingest::NewEvent,
     time::Timestamp,
@@ -59,12 +59,6 @@ pub fn kind(payload: &Value) -> Option<Kind> {
 pub fn open(body: &str) -> Result<Value, &'static str> {
     let payload: Value = serde_json::from_str(body).map_err(|_| "the body is not JSON")?;
     if payload.is_object() { Ok(payload) } else { Err("the body is not a JSON object") }
-}
-
-/// The text at a JSON pointer; none when it is absent, empty or something other than text.
-#[must_use]
-pub fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    value.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
 }
 
 /// The organization that a stored body is from. It was signed; the address it came to says nothing,
@@ -184,19 +178,19 @@ fn irrelevant_session(payload: &Value, action: &str) -> Option<&'static str> {
 }
 
 fn irrelevant_issue(payload: &Value, action: &str) -> Option<&'static str> {
-    let labels = || payload.pointer("/data/labelIds").or(payload.pointer("/data/labels")).and_then(Value::as_array);
+    let labels = || at(payload, "/data/labelIds").or(at(payload, "/data/labels")).and_then(Value::as_array);
     match action {
         _ if text_at(payload, "/data/id").is_none() => Some("an issue without an id"),
         "create" | "update" if labels().is_none_or(Vec::is_empty) => Some("an issue without labels"),
         "create" => None,
-        "update" if payload.pointer("/updatedFrom/labelIds").is_some() => None,
+        "update" if at(payload, "/updatedFrom/labelIds").is_some() => None,
         "update" => Some("the labels did not change"),
         _ => Some("event action we do not use"),
     }
 }
 
 fn irrelevant_comment(payload: &Value, action: &str) -> Option<&'static str> {
-    let is_there = |pointer: &str| payload.pointer(pointer).is_some_and(|value| !value.is_null());
+    let is_there = |pointer: &str| at(payload, pointer).is_some_and(|value| !value.is_null());
     if text_at(payload, "/data/id").is_none() {
         return Some("a comment without an id");
     }

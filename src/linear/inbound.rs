@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     context::{self, Context},
-    envelope::{self, Kind, is_created, place_of, text_at},
+    envelope::{self, Kind, is_created, place_of},
     mention::words_to_us,
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         issue::Issue,
         text::shorten,
     },
+    door::text_at,
     time::Timestamp,
 };
 

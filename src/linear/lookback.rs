@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     domain::{failure::Failure, input::Remark},
+    door::text_at,
     time::Timestamp,
 };
 
@@ -86,7 +87,7 @@ impl Linear {
             let page = page.agent_sessions;
             let oldest = page.nodes.iter().filter_map(|session| moment(session, "/updatedAt")).min();
             for session in page.nodes {
-                let is_ours = text(&session, "/appUser/id") == Some(&viewer.id);
+                let is_ours = text_at(&session, "/appUser/id") == Some(&viewer.id);
                 if is_ours && moment(&session, "/updatedAt").is_some_and(|at| at >= since) {
                     missed.extend(self.as_missed(organization, &viewer.organization.id, session).await?);
                 }
@@ -133,8 +134,9 @@ impl Linear {
         let asked = self.exchange.ask(Some(organization), &queries::SESSION_THREAD, variables, Again::Harmless);
         let answer: Session<Value> = asked.await?;
         let activity = message.strip_prefix("activity:").unwrap_or(message);
-        let is_it =
-            |said: &Value| text(said, "/id") == Some(activity) || text(said, "/sourceComment/id") == Some(message);
+        let is_it = |said: &Value| {
+            text_at(said, "/id") == Some(activity) || text_at(said, "/sourceComment/id") == Some(message)
+        };
         Ok(remarks(answer.agent_session.activities.nodes, is_it, "/content/body", None))
     }
 
@@ -159,7 +161,7 @@ impl Linear {
         let replies = comment.pointer_mut("/children/nodes").map(Value::take);
         let replies = replies.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
         let said = std::iter::once(comment).chain(replies).collect();
-        Ok(remarks(said, |said| text(said, "/id") == Some(message), "/body", Some(&us.id)))
+        Ok(remarks(said, |said| text_at(said, "/id") == Some(message), "/body", Some(&us.id)))
     }
 
     async fn as_missed(
@@ -169,17 +171,17 @@ impl Linear {
         session: Value,
     ) -> Result<Option<Missed>, Failure> {
         let (Some(id), Some(created_at), Some(updated_at)) =
-            (text(&session, "/id"), moment(&session, "/createdAt"), moment(&session, "/updatedAt"))
+            (text_at(&session, "/id"), moment(&session, "/createdAt"), moment(&session, "/updatedAt"))
         else {
             return Ok(None);
         };
         let mut activities: Vec<Value> =
             session.pointer("/activities/nodes").and_then(Value::as_array).cloned().unwrap_or_default();
         if session.pointer("/activities/pageInfo/hasNextPage") == Some(&true.into()) {
-            let after = text(&session, "/activities/pageInfo/endCursor").map(str::to_owned);
+            let after = text_at(&session, "/activities/pageInfo/endCursor").map(str::to_owned);
             activities.extend(self.more_prompts(organization, id, after).await?);
         }
-        activities.retain(|activity| text(activity, "/content/type").is_none_or(|kind| kind == "prompt"));
+        activities.retain(|activity| text_at(activity, "/content/type").is_none_or(|kind| kind == "prompt"));
         activities.sort_by_key(|activity| moment(activity, "/createdAt"));
         let told = told_session(&session, organization_id);
         let prompts = activities
@@ -198,7 +200,7 @@ impl Linear {
             "previousComments": session.get("sourceComment").and_then(told_comment).map(|comment| vec![comment]),
             "promptContext": null, "guidance": null,
         });
-        let status = text(&session, "/status").unwrap_or_default().to_owned();
+        let status = text_at(&session, "/status").unwrap_or_default().to_owned();
         Ok(Some(Missed { session: id.to_owned(), status, created_at, updated_at, created, prompts }))
     }
 
@@ -230,22 +232,24 @@ fn told_session(session: &Value, organization: &str) -> Value {
     json!({
         "id": get("id"), "status": get("status"), "type": "commentThread", "organizationId": organization,
         "createdAt": get("createdAt"), "updatedAt": get("updatedAt"), "url": get("url"),
-        "appUserId": text(session, "/appUser/id"),
-        "creatorId": text(session, "/creator/id"), "creator": get("creator"),
-        "commentId": text(session, "/comment/id"), "comment": session.get("comment").and_then(told_comment),
-        "sourceCommentId": text(session, "/sourceComment/id"), "sourceMetadata": get("sourceMetadata"),
-        "issueId": text(session, "/issue/id"), "issue": session.get("issue").and_then(told_issue),
+        "appUserId": text_at(session, "/appUser/id"),
+        "creatorId": text_at(session, "/creator/id"), "creator": get("creator"),
+        "commentId": text_at(session, "/comment/id"), "comment": session.get("comment").and_then(told_comment),
+        "sourceCommentId": text_at(session, "/sourceComment/id"), "sourceMetadata": get("sourceMetadata"),
+        "issueId": text_at(session, "/issue/id"), "issue": session.get("issue").and_then(told_issue),
     })
 }
 
 fn told_comment(comment: &Value) -> Option<Value> {
-    text(comment, "/id")?;
+    text_at(comment, "/id")?;
     let get = |name| comment.get(name).cloned().unwrap_or_default();
-    Some(json!({"id": get("id"), "body": get("body"), "userId": text(comment, "/user/id"), "issueId": get("issueId")}))
+    Some(
+        json!({"id": get("id"), "body": get("body"), "userId": text_at(comment, "/user/id"), "issueId": get("issueId")}),
+    )
 }
 
 fn told_issue(issue: &Value) -> Option<Value> {
-    text(issue, "/id")?;
+    text_at(issue, "/id")?;
     let mut told = issue.clone();
     told["teamId"] = issue.pointer("/team/id").cloned().unwrap_or_default();
     told["labels"] = issue.pointer("/labels/nodes").cloned().unwrap_or_else(|| json!([]));
@@ -254,12 +258,12 @@ fn told_issue(issue: &Value) -> Option<Value> {
 
 /// `agentActivity` of a webhook.
 fn told_activity(activity: &Value, session: &str) -> Option<Value> {
-    text(activity, "/id")?;
+    text_at(activity, "/id")?;
     let get = |name| activity.get(name).cloned().unwrap_or_default();
     Some(json!({
         "id": get("id"), "agentSessionId": session, "createdAt": get("createdAt"), "updatedAt": get("updatedAt"),
-        "userId": text(activity, "/user/id"), "user": get("user"), "content": get("content"),
-        "sourceCommentId": text(activity, "/sourceComment/id"),
+        "userId": text_at(activity, "/user/id"), "user": get("user"), "content": get("content"),
+        "sourceCommentId": text_at(activity, "/sourceComment/id"),
         "signal": get("signal"), "signalMetadata": get("signalMetadata"),
     }))
 }
@@ -270,25 +274,21 @@ fn remarks(mut said: Vec<Value>, is_it: impl Fn(&Value) -> bool, body: &str, us:
     said.sort_by_key(at);
     let end = said.iter().position(is_it).unwrap_or(said.len());
     said.truncate(end);
-    said.retain(|said| us.is_none() || text(said, "/user/id") != us);
+    said.retain(|said| us.is_none() || text_at(said, "/user/id") != us);
     if said.len() > MOST_REMARKS {
         said.drain(1..=said.len() - MOST_REMARKS);
     }
     said.iter()
         .filter_map(|said| {
-            let words = cut_plain(text(said, body)?.trim(), LONGEST_REMARK);
-            let author = text(said, "/user/name").or(text(said, "/botActor/name")).unwrap_or("somebody");
+            let words = cut_plain(text_at(said, body)?.trim(), LONGEST_REMARK);
+            let author = text_at(said, "/user/name").or(text_at(said, "/botActor/name")).unwrap_or("somebody");
             (!words.is_empty()).then(|| Remark { author: author.to_owned(), text: words, at: at(said) })
         })
         .collect()
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    value.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
-}
-
 fn moment(value: &Value, pointer: &str) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(text(value, pointer)?)
+    Timestamp::parse_rfc3339(text_at(value, pointer)?)
 }
 
 #[cfg(test)]
@@ -382,7 +382,8 @@ mod tests {
         })
         .await;
         let missed = fake.linear.missed(Some("org"), Timestamp::default()).await.expect("sessions");
-        let ids: Vec<&str> = missed[0].prompts.iter().filter_map(|prompt| text(prompt, "/agentActivity/id")).collect();
+        let ids: Vec<&str> =
+            missed[0].prompts.iter().filter_map(|prompt| text_at(prompt, "/agentActivity/id")).collect();
         assert_eq!(ids, ["a0", "a1"]);
         assert_eq!(fake.whats().iter().filter(|what| *what == "Sessions").count(), MOST_PAGES);
     }

@@ -55,7 +55,7 @@ async fn receive(State(door): State<Arc<Door>>, request: Verified) -> Response {
     let kind = envelope::kind(&request.payload);
     if let Some(reason) = envelope::irrelevance(&request.payload) {
         let kind = kind.map_or("other", envelope::Kind::as_str);
-        tracing::info!(event.source = "linear", event.kind = kind, reason, "event ignored");
+        tracing::debug!(event.source = "linear", event.kind = kind, reason, "event ignored");
         return heard(Heard::Ignored(reason), StatusCode::OK);
     }
     match new_event(request, door.clock.now()) {

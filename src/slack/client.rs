@@ -26,7 +26,6 @@ use url::Url;
 
 use super::{
     connector::Connector,
-    envelope::text_at,
     failure::{Effect, failure},
     inbound::Identity,
     render::Rendered,
@@ -37,6 +36,7 @@ use crate::{
         errand::File,
         failure::{Failure, Problem},
     },
+    door::text_at,
     time::{Clock, Timestamp},
 };
 

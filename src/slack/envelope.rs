@@ -8,7 +8,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-use crate::{domain::message::Press, door::known_by};
+use crate::{
+    domain::message::Press,
+    door::{at, known_by, text_at},
+};
 
 /// Which address a request came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,19 +62,13 @@ pub fn open(kind: Kind, body: &str) -> Result<Value, &'static str> {
     Ok(payload)
 }
 
-/// The text at a JSON pointer; none when it is absent, empty or something other than text.
-#[must_use]
-pub fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    value.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
-}
-
 /// The workspaces and organizations through whose installation a request reached us, the likeliest
 /// first. With Slack Connect an event's own `team_id` may be a stranger's, and so may that of who fills in
 /// a form: an authorization, and the installation that a view belongs to, count before them.
 #[must_use]
 pub fn installations(payload: &Value) -> Vec<&str> {
     let pick = |pointers: &[&str]| pointers.iter().filter_map(|pointer| text_at(payload, pointer)).collect::<Vec<_>>();
-    let is_org_wide = |pointer: &str| payload.pointer(pointer).is_some_and(|flag| flag == true || flag == "true");
+    let is_org_wide = |pointer: &str| at(payload, pointer).is_some_and(|flag| flag == true || flag == "true");
     let authorized = pick(&["/authorizations/0/team_id", "/authorizations/0/enterprise_id"]);
     if !authorized.is_empty() {
         let org_first = is_org_wide("/authorizations/0/is_enterprise_install");
@@ -185,15 +182,14 @@ fn irrelevant_event(payload: &Value) -> Option<&'static str> {
 
 /// Slack reports a change for every unfurled link and for each of our own edits, too.
 fn irrelevant_change(payload: &Value) -> Option<&'static str> {
-    let before = payload.pointer("/event/previous_message/text");
+    let before = at(payload, "/event/previous_message/text");
     by_a_bot(payload, "/event/message")
-        .or((before.is_some() && before == payload.pointer("/event/message/text"))
-            .then_some("the words did not change"))
+        .or((before.is_some() && before == at(payload, "/event/message/text")).then_some("the words did not change"))
 }
 
 fn by_a_bot(payload: &Value, message: &str) -> Option<&'static str> {
-    let is_there = |field: &str| text_at(payload, &format!("{message}/{field}")).is_some();
-    (is_there("bot_id") || !is_there("user")).then_some("a bot's message")
+    let is_there = |field| at(payload, message).and_then(|message| text_at(message, field)).is_some();
+    (is_there("/bot_id") || !is_there("/user")).then_some("a bot's message")
 }
 
 /// Whether an event's channel is a direct conversation with us.

@@ -14,14 +14,16 @@ use slack_morphism::prelude::{
 
 use super::{
     editing,
-    envelope::text_at,
     mrkdwn::{cut_plain, plain_line},
 };
-use crate::domain::{
-    command::Verb,
-    errand::Choices,
-    message::{Filled, Form},
-    run::RunSettings,
+use crate::{
+    domain::{
+        command::Verb,
+        errand::Choices,
+        message::{Filled, Form},
+        run::RunSettings,
+    },
+    door::text_at,
 };
 
 const START: &str = "baton.start";

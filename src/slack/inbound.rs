@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    envelope::{self, Kind, text_at},
+    envelope::{self, Kind},
     forms,
     mrkdwn::{to_plain, without_mention},
 };
@@ -20,6 +20,7 @@ use crate::{
         input::{Act, AnswerPath, Deed, Event},
         message::{About, Filled},
     },
+    door::text_at,
     time::Timestamp,
 };
 

@@ -7,10 +7,13 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{client::Slack, envelope::text_at};
-use crate::domain::{
-    failure::{Failure, Problem},
-    policy::Rights,
+use super::client::Slack;
+use crate::{
+    domain::{
+        failure::{Failure, Problem},
+        policy::Rights,
+    },
+    door::text_at,
 };
 
 impl Slack {

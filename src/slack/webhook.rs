@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::{
-    envelope::{self, Kind, text_at},
+    envelope::{self, Kind},
     inbound,
     signature::{self, Unbelieved},
 };
 use crate::{
     domain::{command::Command, parse},
-    door::{self, Heard, Refusals, Unread, heard},
+    door::{self, Heard, Refusals, Unread, heard, text_at},
     ids::{EventId, short_hash},
     storage::{
         ingest::{Ingest, NewEvent},
@@ -76,7 +76,7 @@ async fn receive(door: &Door, kind: Kind, request: Verified) -> Response {
         return challenge(&payload);
     }
     if let Some(reason) = envelope::irrelevance(kind, &payload) {
-        tracing::info!(event.source = "slack", event.kind = kind.as_str(), reason, "event ignored");
+        tracing::debug!(event.source = "slack", event.kind = kind.as_str(), reason, "event ignored");
         return heard(Heard::Ignored(reason), StatusCode::OK);
     }
     let acknowledgement = acknowledgement(kind, &payload);

@@ -57,6 +57,16 @@ impl StoreError {
         }
     }
 
+    /// What was to be added is there already.
+    pub(super) fn is_conflict(&self) -> bool {
+        match self {
+            Self::Database(error) | Self::Statement { cause: error, .. } => {
+                error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
+            }
+            _ => false,
+        }
+    }
+
     /// Says where the JSON of `what` is wrong, without quoting it.
     pub(super) fn unreadable(what: &'static str, error: &serde_json::Error) -> Self {
         Self::Unreadable { what, line: error.line(), column: error.column() }

@@ -6,7 +6,6 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use serde::Serialize;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -16,7 +15,7 @@ use tokio::{
 use super::{
     Result, Store, StoreError,
     room::{self, Held, Room},
-    sql::{Arg, Sql, clean},
+    sql::{Arg, Sql, clean, items},
     wakes::Topic,
 };
 use crate::{ids::EventId, time::Timestamp};
@@ -32,26 +31,38 @@ const GROUP: usize = 256;
 const QUEUE: usize = 512;
 
 /// All events of a group in one statement. Each database reads a list in its own way, and this is
-/// the path that has to be fast, so each gets its own text: one parameter a column in PostgreSQL,
-/// one JSON array of rows in SQLite. What conflicts is `dedupe` or `delivery`: nothing else of the
-/// inbox has to be unique but the number that it gives itself.
-const ADD: Sql = Sql {
-    name: "baton::storage::ingest ADD",
-    sqlite: "INSERT INTO inbox (id, source, kind, dedupe, delivery, lane, due_at_ms, received_at_ms, body)
-        SELECT event.value ->> 0, event.value ->> 1, event.value ->> 2, event.value ->> 3, event.value ->> 4,
-               event.value ->> 5, event.value ->> 6, event.value ->> 6, event.value ->> 7
-        FROM json_each($1) AS event WHERE TRUE ORDER BY event.key
-        ON CONFLICT DO NOTHING
-        RETURNING source, dedupe",
-    postgres: "INSERT INTO inbox (id, source, kind, dedupe, delivery, lane, due_at_ms, received_at_ms, body)
-        SELECT id, source, kind, dedupe, NULLIF(delivery, ''), lane, received_at_ms, received_at_ms, body
-        FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[])
-             WITH ORDINALITY AS event (id, source, kind, dedupe, delivery, lane, received_at_ms, body, place)
-        ORDER BY place
-        ON CONFLICT DO NOTHING
-        RETURNING source, dedupe",
-};
-pub(super) const STATEMENTS: &[Sql] = &[ADD];
+/// the path that has to be fast, so each gets its own text: one parameter a column in PostgreSQL; in
+/// SQLite a JSON array of rows, and beside it all bodies in one, from which each row takes its part:
+/// a body as JSON would be written and read several times. What conflicts is `dedupe` or `delivery`:
+/// nothing else of the inbox has to be unique but the number that it gives itself.
+macro_rules! add {
+    ($name:literal, $($conflict:literal)?) => {
+        Sql {
+            name: $name,
+            sqlite: concat!(
+                "INSERT INTO inbox (id, source, kind, dedupe, delivery, lane, due_at_ms, received_at_ms, body)
+                SELECT event.value ->> 0, event.value ->> 1, event.value ->> 2, event.value ->> 3, event.value ->> 4,
+                       event.value ->> 5, event.value ->> 6, event.value ->> 6,
+                       CAST(SUBSTR($2, event.value ->> 7, event.value ->> 8) AS TEXT)
+                FROM json_each($1) AS event WHERE TRUE ORDER BY event.key",
+                $($conflict)?
+            ),
+            postgres: concat!(
+                "INSERT INTO inbox (id, source, kind, dedupe, delivery, lane, due_at_ms, received_at_ms, body)
+                SELECT id, source, kind, dedupe, NULLIF(delivery, ''), lane, received_at_ms, received_at_ms, body
+                FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+                            $8::text[])
+                     WITH ORDINALITY AS event (id, source, kind, dedupe, delivery, lane, received_at_ms, body, place)
+                ORDER BY place",
+                $($conflict)?
+            ),
+        }
+    };
+}
+const ADD: Sql = add!("baton::storage::ingest ADD", " ON CONFLICT DO NOTHING RETURNING source, dedupe");
+/// Fails as a whole when one of them is there already.
+const ADD_NEW: Sql = add!("baton::storage::ingest ADD_NEW",);
+pub(super) const STATEMENTS: &[Sql] = &[ADD, ADD_NEW];
 
 /// An event as it came in, not yet understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,12 +190,26 @@ async fn add(store: &Store, events: &[NewEvent]) -> Result<Vec<Stored>> {
     if events.is_empty() {
         return Ok(Vec::new());
     }
-    let args = if store.kind() == "sqlite" { row_by_row(events)? } else { column_by_column(events) };
-    let rows = timeout(WRITE, store.write("store events", ADD, &args)).await.unwrap_or(Err(StoreError::Slow))?;
-    if !rows.is_empty() {
+    let stored = timeout(WRITE, insert(store, events)).await.unwrap_or(Err(StoreError::Slow))?;
+    if stored.contains(&Stored::New) {
         store.wakes().wake(Topic::Inbox.bit());
     }
-    // As it mostly is.
+    Ok(stored)
+}
+
+async fn insert(store: &Store, events: &[NewEvent]) -> Result<Vec<Stored>> {
+    const NAME: &str = "store events";
+    let is_sqlite = store.kind() == "sqlite";
+    let args = if is_sqlite { rows_and_bodies(events)? } else { column_by_column(events) };
+    // As it mostly is. SQLite's rows go from thread to thread one by one, so it is not asked for any.
+    // PostgreSQL would write each failure into its log.
+    if is_sqlite {
+        match store.execute(NAME, ADD_NEW, &args).await {
+            Err(error) if error.is_conflict() => {}
+            added => return added.map(|()| vec![Stored::New; events.len()]),
+        }
+    }
+    let rows = store.write(NAME, ADD, &args).await?;
     if rows.len() == events.len() {
         return Ok(vec![Stored::New; events.len()]);
     }
@@ -195,15 +220,18 @@ async fn add(store: &Store, events: &[NewEvent]) -> Result<Vec<Stored>> {
     Ok(events.iter().map(is_new).map(|new| if new { Stored::New } else { Stored::Duplicate }).collect())
 }
 
-fn row_by_row(events: &[NewEvent]) -> Result<Vec<Arg<'_>>> {
-    fn row(event: &NewEvent) -> impl Serialize {
-        let NewEvent { id, source, kind, dedupe, delivery, lane, body, received_at } = event;
+fn rows_and_bodies(events: &[NewEvent]) -> Result<Vec<Arg<'static>>> {
+    let mut bodies = Vec::with_capacity(events.iter().map(|event| event.body.len()).sum());
+    let mut rows = Vec::with_capacity(events.len());
+    for NewEvent { id, source, kind, dedupe, delivery, lane, body, received_at } in events {
         let delivery = delivery.as_deref().filter(|delivery| !delivery.is_empty()).map(clean);
-        (clean(id.as_str()), *source, *kind, clean(dedupe), delivery, clean(lane), received_at.as_millis(), clean(body))
+        let body = clean(body);
+        // SQLite counts from 1.
+        let part = (bodies.len() + 1, body.len());
+        bodies.extend_from_slice(body.as_bytes());
+        rows.push((id, *source, *kind, clean(dedupe), delivery, clean(lane), *received_at, part.0, part.1));
     }
-    let rows: Vec<_> = events.iter().map(row).collect();
-    let rows = serde_json::to_string(&rows).map_err(|error| StoreError::unreadable("an event", &error))?;
-    Ok(vec![Arg::Text(Some(rows.into()))])
+    Ok(vec![items(&rows)?, Arg::Bytes(bodies)])
 }
 
 fn column_by_column(events: &[NewEvent]) -> Vec<Arg<'_>> {

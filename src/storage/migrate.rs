@@ -35,6 +35,7 @@ migrations! {
     6 "0006_mended",
     7 "0007_lookups",
     8 "0008_retention",
+    9 "0009_inbox_lanes",
 }
 
 /// The database's schema, compared with the one that this version knows.

@@ -6,6 +6,7 @@
 
 pub mod ahead;
 pub mod audit;
+mod checkpoints;
 pub mod conversations;
 mod error;
 pub mod forget;
@@ -40,6 +41,12 @@ use sqlx::{
 };
 use tokio::task::{AbortHandle, JoinSet};
 
+use self::{
+    checkpoints::{Checkpoints, LONGEST_LOG},
+    patience::Patience,
+    sql::{Arg, Row, args, for_postgres, for_sqlite, statements},
+    tx::Open,
+};
 pub use self::{
     error::{Result, StoreError},
     migrate::Schema,
@@ -47,11 +54,6 @@ pub use self::{
     sql::Sql,
     tx::Tx,
     wakes::Wakes,
-};
-use self::{
-    patience::Patience,
-    sql::{Arg, Row, args, for_postgres, for_sqlite, statements},
-    tx::Open,
 };
 
 use crate::time::Timestamp;
@@ -93,7 +95,14 @@ struct Inner {
 enum Pools {
     /// SQLite has one writer at a time; waiting for it in a pool of one is fair, its own busy
     /// handler is not.
-    Sqlite { writer: SqlitePool, readers: SqlitePool, file: PathBuf },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+        file: PathBuf,
+        checkpoints: Checkpoints,
+        /// Writes the log back, over the connection beside it.
+        writing_back: (AbortHandle, SqlitePool),
+    },
     Postgres {
         pool: PgPool,
         patience: Patience,
@@ -111,7 +120,7 @@ impl Store {
         let wakes = Arc::new(Wakes::default());
         let mut tasks = JoinSet::new();
         let pools = if url.starts_with("sqlite:") {
-            open_sqlite(url, max_connections).await?
+            open_sqlite(url, max_connections, &mut tasks).await?
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let patience = Patience::default();
             let (pool, options) = open_postgres(url, max_connections, patience.clone()).await?;
@@ -155,7 +164,9 @@ impl Store {
     /// Waits for the transactions under way and closes all connections.
     pub async fn close(&self) {
         match &self.0.pools {
-            Pools::Sqlite { writer, readers, .. } => {
+            Pools::Sqlite { writer, readers, writing_back: (task, connection), .. } => {
+                task.abort();
+                connection.close().await;
                 readers.close().await;
                 writer.close().await;
             }
@@ -171,7 +182,9 @@ impl Store {
         let open = match &self.0.pools {
             // IMMEDIATE: a transaction that first reads and then writes may otherwise fail at once,
             // whatever the busy timeout (SQLITE_BUSY_SNAPSHOT).
-            Pools::Sqlite { writer, .. } => Open::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Sqlite { writer, checkpoints, .. } => {
+                Open::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, checkpoints.clone())
+            }
             Pools::Postgres { pool, patience, .. } => {
                 Open::Postgres(patience.wait(pool.begin()).await?, patience.clone())
             }
@@ -223,8 +236,10 @@ impl Store {
     async fn write(&self, name: &'static str, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<Row>> {
         let rows = match &self.0.pools {
             // `fetch_all` runs the statement to its end, and so to its commit.
-            Pools::Sqlite { writer, .. } => {
-                for_sqlite(sql, args).fetch_all(writer).await.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
+            Pools::Sqlite { writer, checkpoints, .. } => {
+                let rows = for_sqlite(sql, args).fetch_all(writer).await;
+                checkpoints.committed();
+                rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
             }
             Pools::Postgres { pool, patience, .. } => patience
                 .wait(for_postgres(sql, args).fetch_all(pool))
@@ -234,6 +249,23 @@ impl Store {
         let rows = rows.map_err(|cause| StoreError::Statement { name: sql.name, cause })?;
         tx::committed(name);
         Ok(rows)
+    }
+
+    /// The same for a statement that gives no rows.
+    async fn execute(&self, name: &'static str, sql: Sql, args: &[Arg<'_>]) -> Result<()> {
+        let done = match &self.0.pools {
+            Pools::Sqlite { writer, checkpoints, .. } => {
+                let done = for_sqlite(sql, args).execute(writer).await;
+                checkpoints.committed();
+                done.map(drop)
+            }
+            Pools::Postgres { pool, patience, .. } => {
+                patience.wait(for_postgres(sql, args).execute(pool)).await.map(drop)
+            }
+        };
+        done.map_err(|cause| StoreError::Statement { name: sql.name, cause })?;
+        tx::committed(name);
+        Ok(())
     }
 }
 
@@ -278,7 +310,7 @@ async fn in_time<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(PING_PATIENCE, answer).await.unwrap_or(Err(StoreError::Slow))
 }
 
-async fn open_sqlite(url: &str, max_connections: u32) -> Result<Pools> {
+async fn open_sqlite(url: &str, max_connections: u32, tasks: &mut JoinSet<()>) -> Result<Pools> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(StoreError::Address("SQLite needs a file: what is only in memory would not survive a restart"));
     }
@@ -288,7 +320,8 @@ async fn open_sqlite(url: &str, max_connections: u32) -> Result<Pools> {
         .synchronous(SqliteSynchronous::Full) // the answer to a webhook promises that it is on disk
         .busy_timeout(LOCK)
         .foreign_keys(true)
-        .statement_cache_capacity(STATEMENT_CACHE);
+        .statement_cache_capacity(STATEMENT_CACHE)
+        .pragma("wal_autocheckpoint", LONGEST_LOG);
     // A connection to a file does not go away by itself, so it is not tried out before each use.
     let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE).test_before_acquire(false);
     let pool = || pool().max_lifetime(None).idle_timeout(None);
@@ -300,10 +333,13 @@ async fn open_sqlite(url: &str, max_connections: u32) -> Result<Pools> {
         .max_connections(1)
         .connect_with(options.clone())
         .await?;
+    let checkpoints = Checkpoints::default();
+    let connection = pool().max_connections(1).connect_lazy_with(options.clone());
+    let task = tasks.spawn(checkpoints.clone().run(connection.clone()));
     let readers = pool()
         .max_connections(max_connections.max(1))
         .connect_lazy_with(options.create_if_missing(false).read_only(true));
-    Ok(Pools::Sqlite { writer, readers, file })
+    Ok(Pools::Sqlite { writer, readers, file, checkpoints, writing_back: (task, connection) })
 }
 
 async fn open_postgres(url: &str, max_connections: u32, patience: Patience) -> Result<(PgPool, PgConnectOptions)> {

@@ -47,8 +47,7 @@ statements! {
     // due longest to what is not due, however much waits behind.
     // Once a row is locked, PostgreSQL looks again at the conditions beside the lock, and only at those: they
     // stand there a second time, for what another transaction has settled or claimed meanwhile.
-    CLAIM = "WITH heads AS MATERIALIZED (
-            SELECT seq FROM outbox WHERE seq IN (
+    CLAIM = "WITH candidates AS MATERIALIZED (
                 SELECT seq FROM (
                     SELECT head.seq FROM outbox AS head
                     WHERE head.state = 'waiting' AND head.urgent = TRUE AND head.due_at_ms <= $1
@@ -65,7 +64,9 @@ statements! {
                       AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                                       WHERE earlier.lane = head.lane AND earlier.state = 'waiting'
                                         AND earlier.seq < head.seq)
-                    ORDER BY head.due_at_ms, head.seq LIMIT $2) AS others)
+                    ORDER BY head.due_at_ms, head.seq LIMIT $2) AS others),
+        heads AS MATERIALIZED (
+            SELECT seq FROM outbox WHERE seq IN (SELECT seq FROM candidates)
               AND state = 'waiting' AND due_at_ms <= $1 AND (lease_until_ms IS NULL OR lease_until_ms <= $1)
             ORDER BY urgent DESC, due_at_ms, seq LIMIT $2" skip_locked ")
         UPDATE outbox

@@ -133,6 +133,7 @@ pub(super) enum Arg<'a> {
     Int(Option<i64>),
     Bool(bool),
     Text(Option<Cow<'a, str>>),
+    Bytes(Vec<u8>),
     /// An array in PostgreSQL, a JSON array in SQLite.
     Texts(Vec<Cow<'a, str>>),
     /// Likewise.
@@ -293,6 +294,7 @@ pub(super) fn for_sqlite(sql: Sql, args: &[Arg<'_>]) -> Query<'static, Sqlite, S
             Arg::Int(value) => query.bind(*value),
             Arg::Bool(value) => query.bind(*value),
             Arg::Text(text) => query.bind(text.as_deref()),
+            Arg::Bytes(bytes) => query.bind(bytes.as_slice()),
             Arg::Texts(texts) => query.bind(serde_json::json!(texts).to_string()),
             Arg::Ints(values) => query.bind(serde_json::json!(values).to_string()),
         };
@@ -307,6 +309,7 @@ pub(super) fn for_postgres(sql: Sql, args: &[Arg<'_>]) -> Query<'static, Postgre
             Arg::Int(value) => query.bind(*value),
             Arg::Bool(value) => query.bind(*value),
             Arg::Text(text) => query.bind(text.as_deref()),
+            Arg::Bytes(bytes) => query.bind(bytes.as_slice()),
             Arg::Texts(texts) => query.bind(texts.as_slice()),
             Arg::Ints(values) => query.bind(values.as_slice()),
         };

@@ -7,6 +7,7 @@ use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::{
     Result, StoreError, audit,
+    checkpoints::Checkpoints,
     outbox::{self, NewDelivery},
     patience::Patience,
     sql::{Arg, Row, Sql, args, for_postgres, for_sqlite, statements},
@@ -44,7 +45,7 @@ struct Gathered {
 }
 
 pub(super) enum Open {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'static, Sqlite>, Checkpoints),
     Postgres(Transaction<'static, Postgres>, Patience),
 }
 
@@ -61,7 +62,10 @@ impl Tx {
         trail::append(&mut self, &trail).await?;
         audit::append(&mut self, audit).await?;
         match self.open {
-            Open::Sqlite(open) => open.commit().await?,
+            Open::Sqlite(open, checkpoints) => {
+                open.commit().await?;
+                checkpoints.committed();
+            }
             Open::Postgres(open, patience) => patience.wait(open.commit()).await?,
         }
         committed(self.name);
@@ -78,7 +82,7 @@ impl Tx {
     /// Undoes everything, and returns when what it held is free again.
     pub async fn rollback(self) -> Result<()> {
         match self.open {
-            Open::Sqlite(open) => open.rollback().await?,
+            Open::Sqlite(open, _) => open.rollback().await?,
             Open::Postgres(open, patience) => patience.wait(open.rollback()).await?,
         }
         Ok(())
@@ -129,7 +133,7 @@ impl Tx {
     /// Returns how many rows were changed.
     pub(super) async fn run(&mut self, sql: Sql, args: &[Arg<'_>]) -> Result<u64> {
         let done = match &mut self.open {
-            Open::Sqlite(open) => for_sqlite(sql, args).execute(&mut **open).await.map(|done| done.rows_affected()),
+            Open::Sqlite(open, _) => for_sqlite(sql, args).execute(&mut **open).await.map(|done| done.rows_affected()),
             Open::Postgres(open, patience) => {
                 patience.wait(for_postgres(sql, args).execute(&mut **open)).await.map(|done| done.rows_affected())
             }
@@ -139,7 +143,7 @@ impl Tx {
 
     pub(super) async fn rows(&mut self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<Row>> {
         let rows = match &mut self.open {
-            Open::Sqlite(open) => for_sqlite(sql, args)
+            Open::Sqlite(open, _) => for_sqlite(sql, args)
                 .fetch_all(&mut **open)
                 .await
                 .map(|rows| rows.into_iter().map(Row::Sqlite).collect()),

@@ -43,6 +43,11 @@ pub fn resident(process: u32) -> Option<f64> {
     memory(process, "VmRSS:")
 }
 
+/// Of that what is its own; the rest is the program and its libraries, as far as they were read.
+pub fn own(process: u32) -> Option<f64> {
+    memory(process, "RssAnon:")
+}
+
 fn memory(process: u32, which: &str) -> Option<f64> {
     let status = std::fs::read_to_string(folder(process).join("status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(which))?;

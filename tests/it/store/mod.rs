@@ -1,6 +1,7 @@
 //! What the store promises, on both databases.
 
 mod audit;
+mod checkpoints;
 mod inbox;
 mod ingest;
 mod installations;
