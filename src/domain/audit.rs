@@ -25,6 +25,8 @@ pub enum Kind {
     ChangesRequested,
     Refused,
     Launched,
+    /// Somebody wanted a child again.
+    Retried,
     Stopped,
     Expired,
     /// Something was started that nobody approved.
@@ -46,6 +48,7 @@ impl Kind {
             Self::ChangesRequested => "changes_requested",
             Self::Refused => "refused",
             Self::Launched => "launched",
+            Self::Retried => "retried",
             Self::Stopped => "stopped",
             Self::Expired => "expired",
             Self::Breach => "breach",

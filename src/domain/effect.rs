@@ -86,6 +86,12 @@ impl PostKey {
         Self(format!("proposal-{version}"))
     }
 
+    /// What is said when the start `attempt` of a child has failed.
+    #[must_use]
+    pub fn failure(child: u32, attempt: u32) -> Self {
+        Self(format!("failed-{child}-{attempt}"))
+    }
+
     /// The same message in the mirror.
     #[must_use]
     pub fn mirrored(&self) -> Self {

@@ -7,7 +7,7 @@ use super::Turn;
 use crate::domain::{
     actor::Actor,
     audit::Kind,
-    effect::{Effect, Purpose, Slot, TimerName},
+    effect::{Effect, PostKey, Purpose, Slot, TimerName},
     failure::Problem,
     input::AnswerPath,
     orchestration::{Child, ChildState, STALE, Seen, Stage},
@@ -193,7 +193,8 @@ impl Turn<'_> {
                 && matches!(&other.state, ChildState::Failed { problem: told } if *told == problem)
         });
         if let Some(child) = self.it.child(number).filter(|child| child.run.is_some() || !known) {
-            self.say(cards::child_failed(self.it, child, &problem));
+            let post = PostKey::failure(number, child.attempt);
+            self.act(Effect::Say { post: Some(post), message: cards::child_failed(self.it, child, &problem) });
         }
         self.child_settled(Slot::Child(number));
     }
@@ -253,11 +254,14 @@ impl Turn<'_> {
                 if self.is_used_up(actor, answer) {
                     return;
                 }
-                self.note_by(actor, format!("wants child {number} again"));
+                self.record(Kind::Retried, Some(actor), format!("wants child {number} again"));
                 self.clear_timer(TimerName::Retry { slot: Slot::Child(number) });
                 self.it.stage = Stage::Running;
                 if let Some(child) = self.it.child_mut(number) {
                     child.state = ChildState::Waiting;
+                    let post = PostKey::failure(number, child.attempt);
+                    let message = cards::child_retried(child, actor);
+                    self.act(Effect::Edit { post, message });
                 }
                 self.start_children();
             }

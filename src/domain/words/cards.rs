@@ -83,6 +83,17 @@ pub fn child_failed(orchestration: &Orchestration, child: &Child, problem: &Prob
     if child.is_startable() { message.button(button(Press::RetryChild, "Retry", about)) } else { message }
 }
 
+/// What becomes of [`child_failed`] when somebody wants the child again.
+#[must_use]
+pub fn child_retried(child: &Child, by: &Actor) -> Message {
+    let line = Text::default()
+        .mark(Mark::Failed)
+        .then(format!(" Child {} ", child.number))
+        .bold(name(child))
+        .then(" failed. ");
+    Message::of(vec![Block::Line(line.person(by).then(" had it started again."))])
+}
+
 #[must_use]
 pub fn blocked(who: &str, note: Option<&str>, link: Option<&str>) -> Message {
     let mut text = Text::default().mark(Mark::Blocked).then(" ").bold(shorten(who, 80)).then(" waits for a person.");

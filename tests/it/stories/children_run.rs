@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
-use baton::simulator::{
-    faults::Fault,
-    oz::{Ending, State},
+use baton::{
+    simulator::{
+        faults::Fault,
+        oz::{Ending, State},
+    },
+    storage::audit,
 };
 
 use super::{
@@ -59,6 +62,11 @@ on_both!(a_failed_child_is_told_and_can_be_started_again, |db| async {
     story.until("*Done*").await;
     assert!(story.thread_text().contains("1 of 2 done, 1 failed"), "{}", story.thread_text());
     story.press(GRACE, "baton.retry_child").await;
+    story.until("*web* failed. @Grace Hopper had it started again.").await;
+    assert!(!story.thread_text().contains("[Retry]"), "once is enough: {}", story.thread_text());
+    let log = audit::after(&story.store, 0).await.unwrap();
+    let retried = log.iter().find(|entry| entry.kind == "retried").expect("who wanted it is on record");
+    assert_eq!(retried.actor.as_deref(), Some("slack:U0GRACE"));
     story.until("2 of 2 done").await;
     story.until("*Done* · 2 of 2 done").await;
     let parent = &story.world.oz.runs()[0];
