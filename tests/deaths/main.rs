@@ -114,7 +114,7 @@ async fn half(name: &str, server: Option<String>, plan: Plan) -> Verdict {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let mut binary = Binary::new(&address, server).await;
     binary.configure(CONFIG);
-    binary.set("BATON_LOG", "warn,baton::door=info");
+    binary.set("BATON_LOG", "warn,baton::door=debug");
     binary.set("LINEAR_API_URL", World::linear_api(&address));
     binary.set("LINEAR_CLIENT_ID", CLIENT_ID);
     binary.set("LINEAR_CLIENT_SECRET", CLIENT_SECRET);

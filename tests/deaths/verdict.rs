@@ -70,8 +70,8 @@ pub fn of_log(log: &str) -> Verdict<(usize, usize)> {
         if line.contains("panicked") || line.contains(r#""level":"ERROR""#) {
             return Err(format!("it logged {line}"));
         }
-        events.0 += usize::from(line.contains(r#""outcome":"new""#));
-        events.1 += usize::from(line.contains(r#""outcome":"duplicate""#));
+        events.0 += usize::from(line.contains(r#""message":"event stored""#));
+        events.1 += usize::from(line.contains(r#""message":"event known already""#));
     }
     Ok(events)
 }
