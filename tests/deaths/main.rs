@@ -181,8 +181,14 @@ async fn live_and_die(name: &str, binary: &mut Binary, people: &People) -> Verdi
             }
         }
     });
-    let stories: Vec<Story> = ended.await.map_err(|_| "something did not come to its end".to_owned())?;
-    timeout(PATIENCE, end(binary, &people.world)).await.map_err(|_| "something is left over".to_owned())??;
+    let Ok(stories) = ended.await else {
+        return Err(format!("something did not come to its end\n{}", left_over(binary, &people.world).await?));
+    };
+    let stories: Vec<Story> = stories;
+    let Ok(ended) = timeout(PATIENCE, end(binary, &people.world)).await else {
+        return Err(format!("something is left over\n{}", left_over(binary, &people.world).await?));
+    };
+    ended?;
     let counts = verdict::of(&people.world, &stories)?;
     Ok(format!("{:.0} s, {counts}", begun.elapsed().as_secs_f64()))
 }
@@ -235,6 +241,21 @@ async fn end(binary: &Binary, world: &World) -> Verdict {
     let events = inbox::counts(&store).await.map_err(|error| error.to_string())?;
     store.close().await;
     if (events.undecided, events.parked) == (0, 0) { Ok(()) } else { Err(format!("events are left over: {events:?}")) }
+}
+
+/// Everything that is still open, with how it came there, and everything that is still on its way.
+async fn left_over(binary: &Binary, world: &World) -> Verdict<String> {
+    let open = binary.ask(&["list", "--open"]).await?;
+    let mut report = vec![
+        format!("webhooks of Slack {}, of Linear {}", world.slack.undelivered(), world.linear.undelivered()),
+        binary.ask(&["deliveries"]).await?,
+        open.clone(),
+    ];
+    for id in open.lines().skip(1).filter_map(|line| line.split_whitespace().next()) {
+        report.push(binary.ask(&["show", id]).await?);
+        report.push(binary.ask(&["why", id]).await?);
+    }
+    Ok(report.join("\n"))
 }
 
 fn setting(name: &str) -> Option<u64> {
