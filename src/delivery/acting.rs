@@ -105,7 +105,7 @@ impl Acting<'_> {
                 };
                 self.session(from, session, None).await
             }
-            (Deed::Labelled { added, issue }, _) => self.labelled(from, &added, *issue).await,
+            (Deed::Labelled { added, issue, at }, _) => self.labelled(from, &added, *issue, at).await,
         }
     }
 
@@ -172,12 +172,26 @@ impl Acting<'_> {
     }
 
     /// Labels were put on an issue: a route may want an orchestration for one of them.
-    async fn labelled(&mut self, from: From, added: &[String], issue: Issue) -> Result<&'static str> {
+    async fn labelled(
+        &mut self,
+        from: From,
+        added: &[String],
+        issue: Issue,
+        at: Option<Timestamp>,
+    ) -> Result<&'static str> {
         if !self.core.routes.starts(&from.conversation, &issue, added) {
             return Ok("no route for that label");
         }
-        if !orchestrations::open_in(self.tx, &from.conversation.place_key()).await?.is_empty() {
+        let place = from.conversation.place_key();
+        if !orchestrations::open_in(self.tx, &place).await?.is_empty() {
             return Ok("already under way on that issue");
+        }
+        // Linear tells what it could not tell at once an hour later: whoever asked again meanwhile has
+        // what they wanted.
+        if let Some(at) = at
+            && orchestrations::asked_since(self.tx, &place, at).await?
+        {
+            return Ok("asked for again since then");
         }
         let task = match &issue.description {
             Some(description) => format!("{}\n\n{description}", issue.title),

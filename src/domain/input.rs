@@ -70,8 +70,9 @@ pub enum Deed {
     /// Words in an agent session. `message` is the comment that they came from or, without one,
     /// `activity:` and the activity's id.
     Prompt { text: String, message: String },
-    /// Labels were put on an issue (Linear); a route may start an orchestration by one of them.
-    Labelled { added: Vec<String>, issue: Box<Issue> },
+    /// Labels were put on an issue (Linear) at `at`, which may be hours ago; a route may start an
+    /// orchestration by one of them.
+    Labelled { added: Vec<String>, issue: Box<Issue>, at: Option<Timestamp> },
 }
 
 /// How an agent session began: somebody mentioned us, delegated an issue to us, or an automation did.

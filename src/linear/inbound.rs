@@ -68,11 +68,9 @@ pub fn read(kind: &str, body: &str, us: &Identity) -> Event {
         Kind::Issue => reader.labelled(),
         Kind::Comment => reader.comment(),
         Kind::AppUserNotification => reader.unassigned(),
-        Kind::OAuthApp => Ok(Event::Uninstalled {
-            platform: Platform::Linear,
-            workspace: us.organization.clone(),
-            at: reader.text("/createdAt").and_then(Timestamp::parse_rfc3339),
-        }),
+        Kind::OAuthApp => {
+            Ok(Event::Uninstalled { platform: Platform::Linear, workspace: us.organization.clone(), at: reader.at() })
+        }
     };
     event.unwrap_or_else(Event::Ignored)
 }
@@ -143,7 +141,7 @@ impl Reader<'_> {
         }
         let issue = self.issue("/data", &Context::default()).ok_or("an issue without an id")?;
         let conversation = Conversation::linear(&self.us.organization, &issue.id, None);
-        Ok(act(actor, conversation, Deed::Labelled { added, issue: Box::new(issue) }))
+        Ok(act(actor, conversation, Deed::Labelled { added, issue: Box::new(issue), at: self.at() }))
     }
 
     fn comment(&self) -> Read {
@@ -252,6 +250,11 @@ impl Reader<'_> {
         }
         parts.retain(|part| !part.is_empty());
         (!parts.is_empty()).then(|| shorten(&parts.join("\n\n"), LONGEST_BACKGROUND))
+    }
+
+    /// When it happened, however late it is told.
+    fn at(&self) -> Option<Timestamp> {
+        self.text("/createdAt").and_then(Timestamp::parse_rfc3339)
     }
 
     fn text(&self, pointer: &str) -> Option<&str> {
@@ -502,6 +505,7 @@ mod tests {
     fn labelled(actor: &Value, updated_from: &Value) -> Value {
         json!({
             "type": "Issue", "action": "update", "organizationId": "org", "actor": actor, "updatedFrom": updated_from,
+            "createdAt": "2026-11-02T09:00:00.000Z",
             "data": {"id": "i1", "identifier": "ENG-1", "title": "Build", "team": {"key": "ENG"}, "updatedAt": "now",
                 "labelIds": ["l1", "l2"], "project": {"name": "Checkout"},
                 "labels": [{"id": "l1", "name": "bug"}, {"id": "l2", "name": "orchestrate"}]},
@@ -513,8 +517,9 @@ mod tests {
         let ada = json!({"type": "user", "id": "u1", "name": "Ada"});
         let act = done(&labelled(&ada, &json!({"labelIds": ["l1"]})));
         assert_eq!(act.conversation, Conversation::linear("org", "i1", None));
-        let Deed::Labelled { added, issue } = act.deed else { panic!() };
+        let Deed::Labelled { added, issue, at } = act.deed else { panic!() };
         assert_eq!((added, issue.labels.len()), (vec!["orchestrate".into()], 2));
+        assert_eq!(at, Timestamp::parse_rfc3339("2026-11-02T09:00:00.000Z"));
         assert_eq!((issue.project.as_deref(), act.actor.id.as_str()), (Some("Checkout"), "u1"));
 
         for other in [

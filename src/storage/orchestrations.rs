@@ -36,6 +36,7 @@ statements! {
                updated_at_ms
         FROM orchestrations WHERE place_key = $1 AND NOT ended
         ORDER BY created_at_ms, id";
+    ASKED_SINCE = "SELECT id FROM orchestrations WHERE created_at_ms >= $2 AND place_key = $1 LIMIT 1";
     OPEN_ON = "SELECT COUNT(*) AS orchestrations FROM orchestrations WHERE policy = $1 AND NOT ended AND id <> $2";
     // A session's signs of life (the timer pulse) move nothing.
     IDLE = "SELECT id FROM orchestrations
@@ -136,6 +137,11 @@ pub async fn list(store: &Store, filter: &Filter) -> Result<Vec<Summary>> {
 /// Those of a place that have not ended, the oldest first.
 pub async fn open_in(tx: &mut Tx, place_key: &str) -> Result<Vec<Summary>> {
     tx.rows(OPEN_IN, args![place_key]).await?.iter().map(summary).collect()
+}
+
+/// Whether anything was asked for in a place since `since`, ended or not.
+pub async fn asked_since(tx: &mut Tx, place_key: &str, since: Timestamp) -> Result<bool> {
+    Ok(tx.row(ASKED_SINCE, args![place_key, since]).await?.is_some())
 }
 
 /// How many on a policy have not ended, beside `but`.

@@ -216,9 +216,9 @@ async fn live(binary: &mut Binary, life: Life, requests: &mut watch::Receiver<us
 /// Stops what somebody asked for twice because the first answer was lost, and waits until nothing is
 /// open, waiting or parked.
 async fn end(binary: &Binary, world: &World) -> Verdict {
-    // Linear's second retry comes after an hour, and its third after six.
-    world.linear.hurry();
     loop {
+        // Linear's second retry comes after an hour, and its third after six.
+        world.linear.hurry();
         for message in CHANNELS.iter().flat_map(|channel| world.slack.messages(channel)) {
             if people::has(&message, "baton.stop") {
                 let _ = world.slack.click(ADA, &message.ts, "baton.stop").await;

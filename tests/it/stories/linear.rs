@@ -261,6 +261,37 @@ on_both!(a_label_starts_an_orchestration, |db| async {
 });
 
 on_both!(
+    /// Linear could not tell of the label, and somebody put it there once more.
+    a_label_that_is_told_late_is_not_another_request,
+    |db| async {
+        let route = Route { linear_label: Some("orchestrate".into()), ..Route::default() };
+        let story = Story::in_linear(db, Routes { routes: vec![route], ..Routes::default() }).await;
+        let issue = story.world.linear.issue(TASK, "").await;
+        story.world.linear.set_target("http://127.0.0.1:1");
+        story.world.linear.label(&issue, "orchestrate", ADA).await.unwrap();
+        story.world.linear.set_target(&story.address);
+        story.wait(Duration::from_secs(2)).await;
+        story.world.linear.unlabel(&issue, "orchestrate", ADA).await.unwrap();
+        story.world.linear.label(&issue, "orchestrate", ADA).await.unwrap();
+        story.settle().await;
+        story.wait(Duration::from_secs(5)).await;
+        let session = story.world.linear.issue_view(&issue).unwrap().sessions.pop().unwrap();
+        story.until_linear(&session, "Approve version 1").await;
+        story.choose(ADA, &session, "reject").await;
+        story.until_status(&session, Status::Complete).await;
+        story.wait_long(Duration::from_mins(2)).await;
+        assert_eq!(story.world.linear.undelivered(), 0);
+        assert_eq!(story.world.linear.issue_view(&issue).unwrap().sessions, [session]);
+        // Whoever puts it there after the end wants it again.
+        story.world.linear.unlabel(&issue, "orchestrate", ADA).await.unwrap();
+        story.world.linear.label(&issue, "orchestrate", ADA).await.unwrap();
+        story.wait(Duration::from_secs(10)).await;
+        assert_eq!(story.world.linear.issue_view(&issue).unwrap().sessions.len(), 2);
+        story.end().await;
+    }
+);
+
+on_both!(
     /// Linear tells of the session that we create, and the answer to its creation is lost.
     a_session_of_our_own_begins_nothing,
     |db| async {
