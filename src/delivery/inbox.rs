@@ -50,6 +50,7 @@ impl Inbox {
 
     async fn decide_batch(&self, now: Timestamp) -> Result<usize> {
         let mut tx = self.core.store.begin("decide on events").await?;
+        tx.gather_orchestrations();
         let events = inbox::take(&mut tx, now, BATCH).await?;
         self.decide_all(tx, &events, now).await?;
         Ok(events.len())

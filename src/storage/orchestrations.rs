@@ -1,6 +1,8 @@
 //! Orchestrations: the whole of each as JSON, and beside it the columns that lists search by.
 //! [`load`] and [`save`] are two ends of the transaction that decides.
 
+use serde::Serialize;
+
 use super::{
     Result, Store, StoreError, Tx,
     sql::{Arg, Row, args, statements},
@@ -19,6 +21,13 @@ statements! {
                                           children, children_done, created_at_ms, updated_at_ms, policy)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (id) DO NOTHING";
+    // All of them new.
+    INSERT_ALL = "INSERT INTO orchestrations (id, doc, stage, ended, platform, workspace, place, place_key, task,
+                                              asked_by, children, children_done, created_at_ms, updated_at_ms, policy)
+        SELECT value ->> 0, value ->> 1, value ->> 2, CAST(value ->> 3 AS BOOLEAN), value ->> 4, value ->> 5,
+               value ->> 6, value ->> 7, value ->> 8, value ->> 9, CAST(value ->> 10 AS BIGINT),
+               CAST(value ->> 11 AS BIGINT), CAST(value ->> 12 AS BIGINT), CAST(value ->> 13 AS BIGINT), value ->> 14
+        FROM " items_1;
     SAVE = "UPDATE orchestrations
         SET doc = $2, stage = $3, ended = $4, platform = $5, workspace = $6, place = $7, place_key = $8, task = $9,
             asked_by = $10, children = $11, children_done = $12, created_at_ms = $13, updated_at_ms = $14,
@@ -98,13 +107,25 @@ pub struct Summary {
     pub updated_at: Timestamp,
 }
 
-/// False when it is there already, and nothing was changed.
+/// False when it is there already, and nothing was changed; a transaction that gathers
+/// ([`Tx::gather_orchestrations`]) fails then.
 pub async fn insert(tx: &mut Tx, orchestration: &Orchestration) -> Result<bool> {
     let doc = to_json(orchestration)?;
     let place_key = orchestration.conversation.place_key();
     let task = task(orchestration);
     let asked_by = orchestration.request.by.handle();
-    Ok(tx.run(INSERT, &columns(orchestration, &doc, &place_key, &task, &asked_by)).await? == 1)
+    let row = columns(orchestration, &doc, &place_key, &task, &asked_by);
+    if tx.gathers_orchestrations() {
+        tx.gather_orchestration(to_json(&row)?);
+        return Ok(true);
+    }
+    Ok(tx.run(INSERT, &row).await? == 1)
+}
+
+/// Adds what the transaction gathered.
+pub(super) async fn insert_all(tx: &mut Tx, rows: &[String]) -> Result<()> {
+    let rows = format!("[{}]", rows.join(","));
+    tx.execute(INSERT_ALL, args![&rows]).await.map(drop)
 }
 
 /// Nobody else can load it until the transaction ends.
@@ -222,7 +243,7 @@ fn task(orchestration: &Orchestration) -> String {
     orchestration.request.ask.task.chars().take(TASK).collect()
 }
 
-fn to_json(orchestration: &Orchestration) -> Result<String> {
+fn to_json(orchestration: &impl Serialize) -> Result<String> {
     serde_json::to_string(orchestration).map_err(|error| StoreError::unreadable("an orchestration", &error))
 }
 

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sqlx::{
     Postgres, Row as _, Sqlite,
     postgres::{PgArguments, PgRow},
@@ -138,6 +138,19 @@ pub(super) enum Arg<'a> {
     Texts(Vec<Cow<'a, str>>),
     /// Likewise.
     Ints(Vec<i64>),
+}
+
+impl Serialize for Arg<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Int(value) => value.serialize(to),
+            Self::Bool(value) => value.serialize(to),
+            Self::Text(text) => text.serialize(to),
+            Self::Bytes(bytes) => bytes.serialize(to),
+            Self::Texts(texts) => texts.serialize(to),
+            Self::Ints(values) => values.serialize(to),
+        }
+    }
 }
 
 /// What stands for `items_1`. Texts in it are [`clean`].

@@ -8,6 +8,7 @@ use sqlx::{Postgres, Sqlite, Transaction};
 use super::{
     Result, StoreError, audit,
     checkpoints::Checkpoints,
+    orchestrations,
     outbox::{self, NewDelivery},
     patience::Patience,
     sql::{Arg, Row, Sql, args, for_postgres, for_sqlite, statements},
@@ -31,14 +32,17 @@ pub struct Tx {
     /// Bits of the [`Topic`]s to wake after the commit.
     topics: u8,
     gathered: Gathered,
+    gathers_orchestrations: bool,
     /// How much there was at the savepoint.
     mark: [usize; 3],
 }
 
-/// What is only ever added, and read by nothing in the transaction: it is added at the commit, all
-/// rows of a table in one statement.
+/// What is added at the commit, all rows of a table in one statement.
 #[derive(Default)]
 struct Gathered {
+    /// JSON arrays. Added before the next statement that there is, so that none misses them.
+    orchestrations: Vec<String>,
+    // What follows is read by nothing in the transaction.
     deliveries: Vec<(NewDelivery, Timestamp)>,
     trail: Vec<(OrchestrationId, TrailEntry)>,
     audit: Vec<audit::NewEntry>,
@@ -51,12 +55,21 @@ pub(super) enum Open {
 
 impl Tx {
     pub(super) fn new(open: Open, name: &'static str, wakes: Arc<Wakes>) -> Self {
-        Self { open, name, wakes, topics: 0, gathered: Gathered::default(), mark: [0; 3] }
+        Self {
+            open,
+            name,
+            wakes,
+            topics: 0,
+            gathered: Gathered::default(),
+            gathers_orchestrations: false,
+            mark: [0; 3],
+        }
     }
 
     /// After an error it is not known whether the transaction took effect; whatever it did has to
     /// be such that it can be done again.
     pub async fn commit(mut self) -> Result<()> {
+        self.write_orchestrations().await?;
         self.write_deliveries().await?;
         let Gathered { trail, audit, .. } = std::mem::take(&mut self.gathered);
         trail::append(&mut self, &trail).await?;
@@ -79,6 +92,14 @@ impl Tx {
         outbox::append(self, &deliveries).await
     }
 
+    async fn write_orchestrations(&mut self) -> Result<()> {
+        if self.gathered.orchestrations.is_empty() {
+            return Ok(());
+        }
+        let rows = std::mem::take(&mut self.gathered.orchestrations);
+        orchestrations::insert_all(self, &rows).await
+    }
+
     /// Undoes everything, and returns when what it held is free again.
     pub async fn rollback(self) -> Result<()> {
         match self.open {
@@ -90,7 +111,7 @@ impl Tx {
 
     /// From here [`Tx::rollback_to_savepoint`] can undo. There is one savepoint at a time.
     pub async fn savepoint(&mut self) -> Result<()> {
-        let Gathered { deliveries, trail, audit } = &self.gathered;
+        let Gathered { deliveries, trail, audit, .. } = &self.gathered;
         self.mark = [deliveries.len(), trail.len(), audit.len()];
         self.run(SAVEPOINT, args![]).await.map(drop)
     }
@@ -98,6 +119,7 @@ impl Tx {
     /// Undoes everything since [`Tx::savepoint`], also after a failed statement, and ends it.
     pub async fn rollback_to_savepoint(&mut self) -> Result<()> {
         let [deliveries, trail, audit] = self.mark;
+        self.gathered.orchestrations.clear();
         self.gathered.deliveries.truncate(deliveries);
         self.gathered.trail.truncate(trail);
         self.gathered.audit.truncate(audit);
@@ -108,6 +130,20 @@ impl Tx {
     /// Ends the savepoint and keeps what was done since.
     pub async fn release(&mut self) -> Result<()> {
         self.run(RELEASE, args![]).await.map(drop)
+    }
+
+    /// From here on new orchestrations that follow each other are inserted together. When one of them is
+    /// there already all of it fails, and does not pass when it is tried again.
+    pub fn gather_orchestrations(&mut self) {
+        self.gathers_orchestrations = true;
+    }
+
+    pub(super) const fn gathers_orchestrations(&self) -> bool {
+        self.gathers_orchestrations
+    }
+
+    pub(super) fn gather_orchestration(&mut self, row: String) {
+        self.gathered.orchestrations.push(row);
     }
 
     /// Has the entry added to the audit log when this is committed.
@@ -132,6 +168,12 @@ impl Tx {
 
     /// Returns how many rows were changed.
     pub(super) async fn run(&mut self, sql: Sql, args: &[Arg<'_>]) -> Result<u64> {
+        self.write_orchestrations().await?;
+        self.execute(sql, args).await
+    }
+
+    /// As [`Tx::run`], before what was gathered.
+    pub(super) async fn execute(&mut self, sql: Sql, args: &[Arg<'_>]) -> Result<u64> {
         let done = match &mut self.open {
             Open::Sqlite(open, _) => for_sqlite(sql, args).execute(&mut **open).await.map(|done| done.rows_affected()),
             Open::Postgres(open, patience) => {
@@ -142,6 +184,7 @@ impl Tx {
     }
 
     pub(super) async fn rows(&mut self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<Row>> {
+        self.write_orchestrations().await?;
         let rows = match &mut self.open {
             Open::Sqlite(open, _) => for_sqlite(sql, args)
                 .fetch_all(&mut **open)

@@ -48,6 +48,33 @@ on_both!(an_orchestration_comes_back_as_it_was, |db| async {
     assert!(summary.task.starts_with("nul \u{fffd} quote '"));
 });
 
+on_both!(those_that_are_gathered_are_there_for_the_next_statement, |db| async {
+    let store = db.open().await;
+    let mut hostile = orchestration("o1");
+    hostile.request.ask.task = format!("nul \0 quote ' and {}", "🦀".repeat(300));
+    let mut tx = store.begin("gather").await.unwrap();
+    tx.gather_orchestrations();
+    for one in [&hostile, &orchestration("o2")] {
+        assert!(orchestrations::insert(&mut tx, one).await.unwrap());
+    }
+    assert_eq!(orchestrations::load(&mut tx, &hostile.id).await.unwrap().unwrap().orchestration, hostile);
+    assert!(orchestrations::insert(&mut tx, &orchestration("o3")).await.unwrap());
+    tx.commit().await.unwrap();
+    let listed = orchestrations::list(&store, &ALL).await.unwrap();
+    assert_eq!(ids(&listed), ["o1", "o2", "o3"]);
+    insert(&store, &orchestration("o4")).await;
+    let one_by_one = orchestrations::list(&store, &ALL).await.unwrap().pop().unwrap();
+    assert_eq!(Summary { id: one_by_one.id.clone(), ..listed[1].clone() }, one_by_one);
+
+    let mut tx = store.begin("gather again").await.unwrap();
+    tx.gather_orchestrations();
+    for id in ["o5", "o2"] {
+        assert!(orchestrations::insert(&mut tx, &orchestration(id)).await.unwrap());
+    }
+    assert!(!tx.commit().await.unwrap_err().is_retryable());
+    assert_eq!(orchestrations::list(&store, &ALL).await.unwrap().len(), 4);
+});
+
 on_both!(a_save_names_the_revision_that_it_read, |db| async {
     let store = db.open().await;
     let id = insert_orchestration(&store, "o1").await;
