@@ -75,6 +75,7 @@ pub(super) async fn not_admitted(
     cause: &InputId,
     now: Timestamp,
 ) -> Result<()> {
+    refused(tx, opening, &problem.code, cause, now);
     let to: Actor = opening.request.by.clone();
     let message = answers::not_found_out(Wish::Start, problem);
     let effect = Effect::SayPrivately { to, message, answer: opening.answer.clone() };
@@ -132,8 +133,8 @@ async fn start_with(
             let new = insert(tx, &orchestration, decision, cause, now).await?;
             Ok(if new { Started::New } else { Started::Known })
         }
-        Err(Refused::Told(message)) => {
-            refused(tx, &opening, cause, now);
+        Err(Refused::Told { why, message }) => {
+            refused(tx, &opening, why, cause, now);
             Ok(Started::Refused(message))
         }
         Err(Refused::Unknown { groups }) => {
@@ -145,7 +146,7 @@ async fn start_with(
 }
 
 /// Nothing was begun that the log could tell of otherwise.
-fn refused(tx: &mut Tx, opening: &Opening, cause: &InputId, now: Timestamp) {
+fn refused(tx: &mut Tx, opening: &Opening, why: &str, cause: &InputId, now: Timestamp) {
     tx.audit(NewEntry {
         at: now,
         orchestration: None,
@@ -155,6 +156,6 @@ fn refused(tx: &mut Tx, opening: &Opening, cause: &InputId, now: Timestamp) {
         place: Some(opening.conversation.key().unwrap_or_else(|| opening.conversation.place_key())),
         version: None,
         digest: None,
-        detail: format!("was refused a start by the policy “{}”", opening.terms.policy.name),
+        detail: format!("was refused a start under the policy “{}”: {why}", opening.terms.policy.name),
     });
 }

@@ -11,10 +11,13 @@ use super::{
     retry,
 };
 use crate::{
-    domain::effect::{Effect, Purpose},
+    domain::{
+        effect::{Effect, Purpose},
+        orchestration::Stage,
+    },
     ids::DeliveryId,
     pace::Pace,
-    storage::{Tx, halt, outbox::Claimed, paces as buckets},
+    storage::{Tx, halt, orchestrations, outbox::Claimed, paces as buckets},
     time::Timestamp,
 };
 
@@ -65,7 +68,7 @@ impl Turns {
         parcel: &Parcel,
         now: Timestamp,
     ) -> Result<Turn> {
-        if launches(&parcel.effect) && self.halted(tx).await? {
+        if launches(&parcel.effect) && self.halted(tx).await? && !is_being_stopped(core, delivery).await? {
             return Ok(Turn::At(now + HALTED));
         }
         let pass = match core.brakes.enter(brake::roads(parcel), now) {
@@ -126,9 +129,21 @@ impl Turns {
     }
 }
 
-/// It sets an agent to work that was not at work before: nothing of that while all is halted.
+/// Then it comes to nothing, and what stops the run waits behind it.
+async fn is_being_stopped(core: &Core, delivery: &Claimed) -> Result<bool> {
+    let Some(id) = &delivery.orchestration else { return Ok(false) };
+    let orchestration = orchestrations::read(&core.store, id).await?;
+    Ok(orchestration.is_some_and(|it| matches!(it.stage, Stage::Stopping { .. })))
+}
+
+/// It sets an agent to work, or gives it more to do: nothing of that while all is halted. What ends the
+/// work goes on: the results that a parent sums up.
 const fn launches(effect: &Effect) -> bool {
-    matches!(effect, Effect::StartRun { .. } | Effect::FollowUp { purpose: Purpose::GoOn, .. })
+    match effect {
+        Effect::StartRun { .. } => true,
+        Effect::FollowUp { purpose, .. } => !matches!(purpose, Purpose::Results | Purpose::None),
+        _ => false,
+    }
 }
 
 pub(super) fn is_expired(delivery: &Claimed, now: Timestamp) -> bool {

@@ -152,14 +152,21 @@ fn spoken(text: &str) -> Option<Command> {
         }
         "retry" if !rest.is_empty() && rest.split_whitespace().count() <= 3 => Some(Command::Retry(rest.to_owned())),
         "why" | "why?" if rest.is_empty() => Some(Command::Why),
-        "approve" => Some(match rest.trim_start_matches(['v', 'V']).parse() {
-            Ok(version) => Command::Approve { version },
-            Err(_) => Command::Wrong(
+        "approve" => Some(match version(rest) {
+            Some(version) => Command::Approve { version },
+            None => Command::Wrong(
                 "To approve in words, name the version: `approve v1`. The number is on the proposal.".into(),
             ),
         }),
         _ => None,
     }
+}
+
+/// `v2`, and nothing that could be the number of a child.
+fn version(word: &str) -> Option<u32> {
+    let number = word.strip_prefix(['v', 'V'])?;
+    let is_plain = !number.starts_with('0') && number.chars().all(|c| c.is_ascii_digit());
+    number.parse().ok().filter(|_| is_plain)
 }
 
 fn looks_like_id(word: &str) -> bool {
@@ -309,7 +316,9 @@ mod tests {
         assert_eq!(mention("show transcript"), Some(Command::Show { child: None, transcript: true }));
         assert_eq!(mention("show me how the build works and fix it"), None);
         assert_eq!(mention("approve V3"), Some(Command::Approve { version: 3 }));
-        assert!(matches!(mention("approve"), Some(Command::Wrong(_))));
+        for loose in ["approve", "approve 2", "approve vv2", "approve v+2", "approve v02", "approve v2 please"] {
+            assert!(matches!(mention(loose), Some(Command::Wrong(_))), "{loose}");
+        }
         assert_eq!(mention("please approve"), None);
     }
 }

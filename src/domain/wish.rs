@@ -1,4 +1,4 @@
-//! What somebody wants to do about a proposal, kept while it is found out whether they may, and what
+//! What somebody wants to do about a proposal or after the end, kept while it is found out whether they may, and what
 //! was found out of people. Made and taken up in `decide/wishes.rs`.
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ pub struct Wished {
     pub by: Actor,
     pub at: Timestamp,
     pub answer: AnswerPath,
+    /// 0 where it is not about a proposal.
     pub version: u32,
     /// As the button had it; none where it was typed.
     pub digest: Option<String>,
@@ -41,6 +42,18 @@ pub enum What {
     Rewrite {
         name: String,
         prompt: String,
+    },
+    /// To say something that sets an agent to work.
+    Say {
+        text: String,
+        message: String,
+        #[serde(default)]
+        correction: bool,
+        wish: Wish,
+    },
+    /// A child that has ended is to start again.
+    Retry {
+        child: u32,
     },
 }
 
@@ -71,7 +84,14 @@ impl What {
             Self::Edit | Self::Rewrite { .. } | Self::Open(Form::Edit { .. }) | Self::Send(Filled::Edit { .. }) => {
                 Wish::Edit
             }
-            Self::Open(Form::Start { .. }) | Self::Send(Filled::Start { .. }) => Wish::Start,
+            Self::Open(Form::Start { .. }) | Self::Send(Filled::Start { .. }) | Self::Retry { .. } => Wish::Start,
+            Self::Say { wish, .. } => *wish,
         }
+    }
+
+    /// It can only be done while its version stands.
+    #[must_use]
+    pub const fn is_about_a_proposal(&self) -> bool {
+        !matches!(self, Self::Say { .. } | Self::Retry { .. })
     }
 }

@@ -11,8 +11,10 @@ use crate::domain::{
     failure::Problem,
     input::AnswerPath,
     orchestration::{Child, ChildState, STALE, Seen, Stage},
+    policy::Wish,
     proposal::{ChildSpec, Content, Digest},
     run::{Mode, Reading, RunSettings, RunSpec, RunState},
+    wish::{What, Wished},
     words::{answers, cards, prompt},
 };
 use crate::ids::DispatchId;
@@ -32,6 +34,7 @@ impl Turn<'_> {
                 Content::Words { text } => text.clone(),
                 Content::Children { children, .. } => serde_json::to_string_pretty(children).unwrap_or_default(),
             };
+            self.record(Kind::Launched, None, "lets the agent start what was approved");
             let text = prompt::go_on(self.it, &approved);
             self.send(Slot::Parent, text, Mode::Normal, Purpose::GoOn, None);
             return;
@@ -128,7 +131,7 @@ impl Turn<'_> {
             metadata,
         };
         let attempt = child.attempt;
-        self.record(Kind::Launched, None, format!("starts child {number} (start {attempt})"));
+        self.record_child(Kind::Launched, None, number, format!("starts child {number} (start {attempt})"));
         self.act(Effect::StartRun { slot: Slot::Child(number), dispatch, spec });
     }
 
@@ -243,18 +246,27 @@ impl Turn<'_> {
         self.send(Slot::Parent, text, Mode::Normal, Purpose::Results, None);
     }
 
-    /// Starts a failed or stopped child again, because somebody wants it.
+    /// Somebody wants a failed or stopped child again. After the end, that is like starting.
     pub(super) fn retry(&mut self, actor: &Actor, number: u32, answer: AnswerPath) {
+        if self.it.is_ended() {
+            let what = What::Retry { child: number };
+            return self.wish(Wished::new(actor, self.now, answer, 0, None, what));
+        }
+        match self.it.policy.spent(self.means) {
+            Some(refusal) => self.refuse(actor, answer, &refusal, Wish::Start),
+            None => self.start_again(actor, number, answer),
+        }
+    }
+
+    /// They may.
+    pub(super) fn start_again(&mut self, actor: &Actor, number: u32, answer: AnswerPath) {
         let covered = matches!(self.it.stage, Stage::Running | Stage::Summarising { .. } | Stage::Ended { .. });
         let parent = self.run_of(Slot::Parent).is_some();
         let child = self.it.child(number).filter(|child| parent && child.is_startable());
         let state = child.map(|child| child.state.clone());
         match state {
             Some(ChildState::Failed { .. } | ChildState::Cancelled | ChildState::Retrying { .. }) if covered => {
-                if self.is_used_up(actor, answer) {
-                    return;
-                }
-                self.record(Kind::Retried, Some(actor), format!("wants child {number} again"));
+                self.record_child(Kind::Retried, Some(actor), number, format!("wants child {number} again"));
                 self.clear_timer(TimerName::Retry { slot: Slot::Child(number) });
                 self.it.stage = Stage::Running;
                 if let Some(child) = self.it.child_mut(number) {

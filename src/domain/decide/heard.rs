@@ -71,24 +71,33 @@ impl Turn<'_> {
 
     /// The standing proposal stays valid until a new one comes.
     fn hear_deciding(&mut self, purpose: Purpose, brought: Brought) {
+        let words = brought.words.unwrap_or_default();
+        let found = self.limited(proposal::find(&words));
+        // However the agent ended: what stands is not the plan any more.
+        let plan = brought.plan.filter(|_| brought.plan_is_new && self.stands_in_words());
+        let is_replaced = plan.is_some() && !matches!(found, Found::Proposal(_));
+        if is_replaced {
+            self.propose_words(&words, plan);
+        }
         let Some(parent) = &self.it.parent else { return };
         match &parent.seen.state {
             RunState::Failed | RunState::Error | RunState::Cancelled => {
                 let problem = progress::problem(&parent.seen);
-                let lead = "The agent failed while it answered; the proposal still stands.";
+                let lead = if is_replaced {
+                    "The agent failed while it answered."
+                } else {
+                    "The agent failed while it answered; the proposal still stands."
+                };
                 return self.say(cards::problem(lead, &problem));
             }
             RunState::Blocked => return self.say_blocked(Slot::Parent),
             _ => {}
         }
-        let words = brought.words.unwrap_or_default();
-        match (self.limited(proposal::find(&words)), brought.plan) {
-            (Found::Proposal(content), _) => self.propose(content),
-            (Found::Unusable(reason), _) if purpose != Purpose::Repair => self.repair(&reason),
-            (Found::Nothing, Some(plan)) if brought.plan_is_new && self.stands_in_words() => {
-                self.propose_words(&words, Some(plan));
-            }
-            (Found::Unusable(_) | Found::Nothing, _) => {
+        match found {
+            Found::Proposal(content) => self.propose(content),
+            Found::Unusable(_) | Found::Nothing if is_replaced => {}
+            Found::Unusable(reason) if purpose != Purpose::Repair => self.repair(&reason),
+            Found::Unusable(_) | Found::Nothing => {
                 let words = proposal::without_block(&words);
                 if words.is_empty() {
                     self.ask_again();
@@ -134,22 +143,34 @@ impl Turn<'_> {
 
     /// A proposal with more children than are allowed is not usable.
     fn limited(&self, found: Found) -> Found {
-        match (found, self.it.max_children) {
-            (Found::Proposal(content), Some(most)) if content.children().len() > most as usize => {
-                Found::Unusable(format!("it has {} children, and {most} are the most here", content.children().len()))
-            }
-            (found, _) => found,
+        match found {
+            Found::Proposal(content) => match self.beyond_the_most(content.children().len()) {
+                Some(fault) => Found::Unusable(format!("it has {fault} here")),
+                None => Found::Proposal(content),
+            },
+            found => found,
         }
     }
 
     /// Why what was proposed for the second time is refused.
     fn too_many(&self, words: &str) -> Option<Problem> {
-        let most = self.it.max_children?;
         let Found::Proposal(content) = proposal::find(words) else { return None };
-        let many = content.children().len();
-        (many > most as usize).then(|| {
-            Problem::new(problems::TOO_MANY_CHILDREN).with_detail(format!("{many} children, and {most} are the most"))
-        })
+        let fault = self.beyond_the_most(content.children().len())?;
+        Some(Problem::new(problems::TOO_MANY_CHILDREN).with_detail(fault))
+    }
+
+    /// What is wrong with so many children, beside those that are at work.
+    pub(super) fn beyond_the_most(&self, many: usize) -> Option<String> {
+        let most = self.it.max_children?;
+        let beside = match self.at_work() {
+            0 => String::new(),
+            others => format!(" beside {others} at work"),
+        };
+        (many + self.at_work() > most as usize).then(|| format!("{many} children{beside}, and {most} are the most"))
+    }
+
+    pub(super) fn at_work(&self) -> usize {
+        self.it.children.iter().filter(|child| !child.state.is_settled()).count()
     }
 
     /// The block could not be used: the parent is told why, once.

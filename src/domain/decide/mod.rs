@@ -36,7 +36,7 @@ use super::{
     failure::Problem,
     input::{AnswerPath, Input},
     message::{About, Message, Subject, Tone},
-    orchestration::{Asked, Ending, Fate, Orchestration, Stage, Waiting},
+    orchestration::{Asked, Ending, Fate, Orchestration, Stage, Version, Waiting},
     policy::Means,
     proposal::Proposal,
     words::{cards, proposals},
@@ -149,6 +149,21 @@ impl<'a> Turn<'a> {
     /// A line of the trail that has to be proven as well.
     fn record(&mut self, kind: Kind, by: Option<&Actor>, what: impl Into<String>) {
         let about = self.it.proposal.as_ref().map(|proposal| (proposal.version, proposal.digest.as_str().to_owned()));
+        self.record_about(about, kind, by, what);
+    }
+
+    /// The same about a child, with the version that it was approved in.
+    fn record_child(&mut self, kind: Kind, by: Option<&Actor>, number: u32, what: impl Into<String>) {
+        let approved =
+            |version: &&Version| matches!(version.fate, Fate::Approved { .. } | Fate::ApprovedByPolicy { .. });
+        let digest = self.it.child(number).and_then(|child| child.digest.as_ref());
+        let mut versions = self.it.versions.iter().rev().filter(|version| Some(&version.digest) == digest);
+        let version = versions.find(approved);
+        let about = version.map(|version| (version.version, version.digest.as_str().to_owned()));
+        self.record_about(about, kind, by, what);
+    }
+
+    fn record_about(&mut self, about: Option<(u32, String)>, kind: Kind, by: Option<&Actor>, what: impl Into<String>) {
         let what = what.into();
         self.out.audit.push(audit::Entry { kind, by: by.cloned(), about, detail: what.clone() });
         self.out.trail.push(Line { what, by: by.cloned() });

@@ -55,8 +55,8 @@ impl Opening {
 /// Why nothing was begun.
 #[derive(Debug)]
 pub enum Refused {
-    /// What the one who asked is told.
-    Told(Message),
+    /// Why not, for the log, and what the one who asked is told.
+    Told { why: &'static str, message: Message },
     /// Whether they may start anything has to be found out first, by looking for them in these groups.
     Unknown { groups: Vec<String> },
 }
@@ -68,7 +68,7 @@ pub enum Refused {
 pub fn open(opening: Opening, now: Timestamp) -> Result<(Orchestration, Decision), Message> {
     let rights = Rights::default();
     admit(opening, Some(rights), &Means::default(), now).map_err(|refused| match refused {
-        Refused::Told(message) => message,
+        Refused::Told { message, .. } => message,
         Refused::Unknown { .. } => Message::default(),
     })
 }
@@ -94,7 +94,8 @@ pub fn admit(
         return Err(Refused::Unknown { groups: look_up.groups });
     }
     if let Verdict::Refused(refusal) = policy.verdict(&case) {
-        return Err(Refused::Told(answers::refusal(&refusal, Wish::Start, policy, asker)));
+        let message = answers::refusal(&refusal, Wish::Start, policy, asker);
+        return Err(Refused::Told { why: refusal.word(), message });
     }
     let Opening { id, conversation, request, terms, answer, gather, mirror, delegated } = opening;
     let max_children = match (request.ask.max_children, terms.max_children) {
@@ -104,7 +105,7 @@ pub fn admit(
     let many = u32::try_from(request.ask.each.len()).unwrap_or(u32::MAX);
     if let Some(most) = max_children.filter(|most| many > *most) {
         let sentence = format!("That is {many} children, and {most} are the most here. Nothing was started.");
-        return Err(Refused::Told(answers::warning(sentence)));
+        return Err(Refused::Told { why: "too many children", message: answers::warning(sentence) });
     }
     let mut orchestration = Orchestration {
         id,

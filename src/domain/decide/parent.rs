@@ -14,7 +14,7 @@ use crate::domain::{
     effect::{Effect, PostKey, Purpose, Slot, TimerName},
     orchestration::{Asked, Fate, STALE, Stage, Version},
     policy::Vote,
-    proposal::{self, Changes, Content, Digest, Found, Proposal},
+    proposal::{self, Changes, ChildSpec, Content, Digest, Found, Proposal},
     route::Launch,
     run::{PlanDocument, Reading, RunState},
     words::{cards, prompt, proposals},
@@ -143,10 +143,13 @@ impl Turn<'_> {
         self.act(Effect::Say { post: Some(PostKey::proposal(version)), message });
     }
 
-    /// Only of what Baton starts itself is it known how much it is.
+    /// Only of what Baton starts itself is it known how much it is. What was started before and what is
+    /// held counts too: nothing passes in parts that would not as a whole.
     fn needs_nobody(&self, content: &Content) -> bool {
         let exact = self.it.launch == Launch::Exact && matches!(content, Content::Children { .. });
-        exact && self.it.policy.approves(content.children(), &self.it.settings, self.means)
+        let started = self.it.children.iter().map(|child| &child.spec);
+        let all: Vec<ChildSpec> = started.chain(&self.it.held).chain(content.children()).cloned().collect();
+        exact && self.it.policy.approves(&all, &self.it.settings, self.means)
     }
 
     /// Nobody has to decide on it any more.

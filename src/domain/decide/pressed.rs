@@ -64,6 +64,8 @@ impl Turn<'_> {
             What::Edit => self.open_editor(&by, answer),
             What::Send(Filled::Edit { page, .. }) => self.page_filled(&by, *page, answer),
             What::Rewrite { name, prompt } => self.rewrite(&by, &name, &prompt, answer),
+            What::Say { text, message, correction, .. } => self.pass_on(&by, &text, message, correction),
+            What::Retry { child } => self.start_again(&by, child, answer),
             What::Send(Filled::Start { .. }) => {}
         }
     }

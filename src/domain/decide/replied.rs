@@ -3,10 +3,12 @@
 use super::Turn;
 use crate::domain::{
     actor::Actor,
+    audit::Kind,
     effect::{Effect, PostKey, Purpose, Reaction, Slot},
     input::AnswerPath,
     orchestration::{Asked, Stage},
     parse,
+    policy::Wish,
     run::Mode,
     text::shorten,
     wish::{What, Wished},
@@ -31,14 +33,39 @@ impl Turn<'_> {
             self.hear(message.clone());
             self.act(Effect::React { message: message.clone(), reaction: Reaction::Stored });
         }
+        if let Some((proposal, (name, prompt))) = self.edit_meant(text) {
+            let what = What::Rewrite { name: name.to_owned(), prompt: prompt.to_owned() };
+            return self.wish(Wished::new(actor, self.now, AnswerPath::default(), proposal, None, what));
+        }
+        match self.wish_to_say(text) {
+            Some(wish) => {
+                let what = What::Say { text: shorten(text, LONGEST), message, correction, wish };
+                self.wish(Wished::new(actor, self.now, AnswerPath::default(), 0, None, what));
+            }
+            None => self.pass_on(actor, text, message, correction),
+        }
+    }
+
+    /// What the policy calls it to say something here; none where everybody may.
+    fn wish_to_say(&self, text: &str) -> Option<Wish> {
+        let to_parent = || parse::addressee(self.it, text).0 == Slot::Parent;
+        match self.it.stage {
+            Stage::Ended { .. } => Some(Wish::Start),
+            // What it starts then counts as approved.
+            Stage::Running if self.children_start_themselves() && to_parent() => Some(Wish::Instruct),
+            _ => None,
+        }
+    }
+
+    /// They may.
+    pub(super) fn pass_on(&mut self, actor: &Actor, text: &str, message: String, correction: bool) {
         if matches!(self.it.stage, Stage::Stopping { .. }) {
             let sentence = "This is being stopped. Reply again once it has, to go on.";
             self.tell(actor, AnswerPath::default(), answers::warning(sentence));
             return;
         }
-        if let Some((proposal, (name, prompt))) = self.edit_meant(text) {
-            let what = What::Rewrite { name: name.to_owned(), prompt: prompt.to_owned() };
-            return self.wish(Wished::new(actor, self.now, AnswerPath::default(), proposal, None, what));
+        if self.it.is_ended() {
+            self.record(Kind::Requested, Some(actor), "goes on after the end");
         }
         let (slot, words) = parse::addressee(self.it, text);
         let words = shorten(words, LONGEST);
@@ -51,7 +78,6 @@ impl Turn<'_> {
                 self.tell(actor, AnswerPath::default(), answers::warning(sentence));
             }
             Slot::Child(_) => self.send(slot, said, Mode::Normal, Purpose::Reply, Some(message)),
-            Slot::Parent if self.is_used_up(actor, AnswerPath::default()) => {}
             Slot::Parent => self.reply_to_parent(said, &words, message),
         }
     }

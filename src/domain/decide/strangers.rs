@@ -61,8 +61,8 @@ impl Turn<'_> {
         self.child_progressed(number, report);
     }
 
-    /// The approval let the parent start its children itself, and nothing has been asked of it since
-    /// that wants another.
+    /// The approval let the parent start its children itself, nothing has been asked of it since that
+    /// wants another, and there are no more than may be.
     fn parent_may_start_children(&self) -> bool {
         let approved = self
             .it
@@ -70,7 +70,8 @@ impl Turn<'_> {
             .last()
             .is_some_and(|version| matches!(version.fate, Fate::Approved { .. } | Fate::ApprovedByPolicy { .. }));
         let asked_since = matches!(self.it.stage, Stage::Gathering | Stage::Planning { .. } | Stage::Deciding { .. });
-        approved && !asked_since && self.children_start_themselves()
+        let is_full = self.it.max_children.is_some_and(|most| self.at_work() >= most as usize);
+        approved && !asked_since && !is_full && self.children_start_themselves()
     }
 
     /// A child whose start is on its way, or an earlier start of one. Children inherit their

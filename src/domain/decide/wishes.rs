@@ -1,4 +1,5 @@
-//! Who may decide on the proposal is asked of the policy, once, with what is true at that moment.
+//! Who may decide on the proposal, or go on after the end, is asked of the policy, once, with what is
+//! true at that moment.
 //!
 //! What the policy has to know of people is looked up first, and a plan is read once more before it is
 //! approved; until then the wish waits, unseen. A refusal is told to the one refused and changes
@@ -15,7 +16,7 @@ use crate::{
         failure::Problem,
         input::AnswerPath,
         orchestration::Stage,
-        policy::{Case, LookUp, Rights, Verdict, Vote, Wish},
+        policy::{Case, LookUp, Refusal, Rights, Verdict, Vote, Wish},
         run::{PlanDocument, Reading},
         wish::{Known, What, Wished},
         words::{answers, problems},
@@ -32,11 +33,18 @@ const MOST_WAITING: usize = 100;
 impl Turn<'_> {
     /// Does what somebody wants, says why not, or finds out whether they may.
     pub(super) fn wish(&mut self, mut wished: Wished) {
-        if self.standing(wished.version, wished.digest.as_deref()).is_none() {
+        let stands = || self.standing(wished.version, wished.digest.as_deref()).is_some();
+        if wished.what.is_about_a_proposal() && !stands() {
+            self.record(
+                Kind::Refused,
+                Some(&wished.by),
+                format!("was refused: version {} does not stand", wished.version),
+            );
             return self.tell(&wished.by, wished.answer, answers::stale(self.it, Some(wished.version)));
         }
         let look_ups = self.look_ups(&wished);
         if !look_ups.is_empty() && self.it.wishes.len() >= MOST_WAITING {
+            self.record(Kind::Refused, Some(&wished.by), "was refused: too much waits to be decided");
             let sentence = "Too much is waiting to be decided here just now. Try again in a moment.";
             return self.tell(&wished.by, wished.answer, answers::warning(sentence));
         }
@@ -46,10 +54,7 @@ impl Turn<'_> {
         }
         let verdict = self.it.policy.verdict(&self.case(&wished));
         if let Verdict::Refused(refusal) = verdict {
-            let message = answers::refusal(&refusal, wished.what.wish(), &self.it.policy, &self.it.request.by);
-            let what = format!("was refused: {}", refusal.word());
-            self.record(Kind::Refused, Some(&wished.by), what);
-            return self.tell(&wished.by, wished.answer, message);
+            return self.refuse(&wished.by, wished.answer, &refusal, wished.what.wish());
         }
         if wished.what == What::Approve && !wished.reads_plan && self.stands_on_a_plan() {
             wished.reads_plan = true;
@@ -61,14 +66,10 @@ impl Turn<'_> {
         self.grant(wished);
     }
 
-    /// Going on after the end is like starting: true when the policy's ceilings do not allow it, and
-    /// the one who wants it has been told.
-    pub(super) fn is_used_up(&mut self, actor: &Actor, answer: AnswerPath) -> bool {
-        let refusal = self.it.policy.ceiling(self.means).filter(|_| self.it.is_ended());
-        let Some(refusal) = refusal else { return false };
+    /// Puts on record why they may not, and tells them.
+    pub(super) fn refuse(&mut self, actor: &Actor, answer: AnswerPath, refusal: &Refusal, wish: Wish) {
         self.record(Kind::Refused, Some(actor), format!("was refused: {}", refusal.word()));
-        self.tell(actor, answer, answers::refusal(&refusal, Wish::Start, &self.it.policy, &self.it.request.by));
-        true
+        self.tell(actor, answer, answers::refusal(refusal, wish, &self.it.policy, &self.it.request.by));
     }
 
     /// A platform has told what it knows of somebody.
@@ -120,6 +121,7 @@ impl Turn<'_> {
 
     pub(super) fn plan_unread(&mut self, problem: &Problem) {
         for wished in self.take_plan_readers() {
+            self.record(Kind::Refused, Some(&wished.by), format!("was refused: {}", problem.code));
             self.tell(&wished.by, wished.answer, answers::plan_unread(problem));
         }
     }

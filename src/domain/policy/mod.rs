@@ -146,6 +146,8 @@ pub enum Wish {
     Edit,
     Reject,
     RequestChanges,
+    /// To tell an agent what to do that starts runs of its own.
+    Instruct,
 }
 
 /// A wish, with all that the table looks at. The actors carry their e-mail addresses as far as they
@@ -248,7 +250,9 @@ impl Policy {
             Wish::Start => self.unlisted(case, Refusal::NotAStarter).or_else(|| self.ceiling(case.means)),
             // Whoever asked may always take it back or have it changed.
             Wish::Reject | Wish::RequestChanges if self.likeness(&case.actor, &case.asker) == Likeness::Same => None,
-            Wish::Reject | Wish::RequestChanges | Wish::Edit => self.unlisted(case, Refusal::NotAnApprover),
+            Wish::Reject | Wish::RequestChanges | Wish::Edit | Wish::Instruct => {
+                self.unlisted(case, Refusal::NotAnApprover)
+            }
             Wish::Approve => self
                 .unlisted(case, Refusal::NotAnApprover)
                 .or_else(|| self.no_other_person(case))
@@ -275,7 +279,7 @@ impl Policy {
                 asker.into_iter().chain(case.votes.iter().map(|vote| &vote.by)).collect()
             }
             Wish::Reject | Wish::RequestChanges if !covered => vec![&case.asker],
-            Wish::Start | Wish::Edit | Wish::Reject | Wish::RequestChanges => Vec::new(),
+            Wish::Start | Wish::Edit | Wish::Instruct | Wish::Reject | Wish::RequestChanges => Vec::new(),
         };
         for other in others {
             if self.likeness(&case.actor, other) == Likeness::Unknown {
@@ -381,7 +385,7 @@ impl Policy {
     fn list(&self, wish: Wish) -> &[Approver] {
         match wish {
             Wish::Start => &self.starters,
-            Wish::Approve | Wish::Edit | Wish::Reject | Wish::RequestChanges => &self.approvers,
+            Wish::Approve | Wish::Edit | Wish::Reject | Wish::RequestChanges | Wish::Instruct => &self.approvers,
         }
     }
 }

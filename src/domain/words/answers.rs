@@ -74,6 +74,10 @@ pub fn refusal(refusal: &Refusal, wish: Wish, policy: &Policy, like: &Actor) -> 
             let text = Text::plain("You may not start orchestrations here. ").then(policy_says(policy));
             proposals::approvers(text, &policy.starters, like).then(" may.")
         }
+        Refusal::NotAnApprover if wish == Wish::Instruct => {
+            let text = Text::plain("You may not tell an agent what to do that starts runs of its own. ");
+            proposals::approvers(text.then(policy_says(policy)), &policy.approvers, like).then(" may.")
+        }
         Refusal::NotAnApprover => {
             let text = Text::plain("You may not decide on this proposal. ").then(policy_says(policy));
             proposals::approvers(text, &policy.approvers, like).then(" may.")
@@ -101,6 +105,7 @@ pub fn refusal(refusal: &Refusal, wish: Wish, policy: &Policy, like: &Actor) -> 
     };
     let text = match wish {
         Wish::Start => text.then(" Nothing was started."),
+        Wish::Instruct => text.then(" It was not passed on."),
         Wish::Approve | Wish::Edit | Wish::Reject | Wish::RequestChanges => text.then(" Nothing was changed."),
     };
     Message::of(vec![Block::Line(text)])
@@ -120,6 +125,7 @@ fn whose(limit: Limit, policy: &Policy) -> Text {
 pub fn not_found_out(wish: Wish, problem: &Problem) -> Message {
     let nothing = match wish {
         Wish::Start => "nothing was started",
+        Wish::Instruct => "it was not passed on",
         Wish::Approve | Wish::Edit | Wish::Reject | Wish::RequestChanges => "nothing was changed",
     };
     let lead = format!("Whether you may could not be found out, so {nothing}.");

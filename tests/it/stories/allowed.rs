@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use baton::{
     domain::{
+        actor::Platform,
         policy::{Approver, AutoApprove, Limits, Policy},
         route::{Route, Routes},
         run::RunSettings,
     },
-    simulator::faults::Fault,
+    simulator::{faults::Fault, oz::Ending, slack::Author},
+    storage::audit,
 };
+use serde_json::json;
 
 use super::{
     Story,
@@ -254,8 +257,115 @@ on_both!(
     }
 );
 
+on_both!(a_plan_that_changed_is_a_new_version_however_the_agent_ended, |db| async {
+    let story = Story::begin(db).await;
+    story.world.oz.say_with_plan("Here is the plan.", "# Plan\n\nMove the shop.");
+    story.command(ADA, "/plan", "Move the shop").await;
+    story.until("Plan, version 1").await;
+    story.world.oz.edit_plans("# Plan\n\nMove the shop, and its data.");
+    story.world.oz.parent_ends(Ending::Blocks);
+    story.reply(GRACE, "what about its data?").await;
+    story.until("Plan, version 2").await;
+    story.press(GRACE, "baton.stop").await;
+    story.until("*Stopped*").await;
+    story.end().await;
+});
+
 /// The channel as everybody sees it.
 fn public(story: &Story) -> Vec<String> {
     let slack = &story.world.slack;
     slack.messages(story.place).iter().map(|message| slack.shown(message)).collect()
 }
+
+on_both!(
+    /// Who may not start anything does not go on with what has ended either, nor start its children again.
+    going_on_after_the_end_is_like_starting,
+    |db| async {
+        let starters = vec![Approver::Member { platform: Platform::Slack, id: GRACE.into() }];
+        let mut story = Story::with(db, under(Policy { starters, ..Policy::default() })).await;
+        let failed = Ending::Fails { code: "x".into(), message: "No disk.".into(), retryable: false };
+        story.world.oz.child_ends("web", failed);
+        story.command(GRACE, "/orchestrate", TASK).await;
+        story.until("[Approve]").await;
+        story.press(ADA, "baton.approve").await;
+        story.until("*Done*").await;
+        let ours = || story.world.slack.messages(ENG).iter().filter(|message| message.author == Author::Us).count();
+        let (runs, before) = (story.runs().len(), ours());
+        story.reply(ADA, "Now rewrite the billing service").await;
+        story.reply(ADA, "#1 and the invoices").await;
+        story.reply(ADA, "@baton now rewrite the billing service").await;
+        story.reply(ADA, "@baton retry 2").await;
+        story.press(ADA, "baton.retry_child").await;
+        story.wait(Duration::from_secs(20)).await;
+        let told = story.told(ADA);
+        let refusals = told.iter().filter(|told| told.contains("You may not start orchestrations here.")).count();
+        assert_eq!(refusals, 5, "{told:#?}");
+        assert_eq!((story.runs().len(), ours()), (runs, before), "{}", story.thread_text());
+        assert!(story.world.oz.runs().iter().all(|run| !run.follow_ups.iter().any(|told| told.contains("billing"))));
+        let log = audit::after(&story.store, 0).await.unwrap();
+        let refused = log.iter().filter(|row| row.kind == "refused" && row.detail.contains("not a starter")).count();
+        assert_eq!(refused, 5, "{log:#?}");
+
+        story.restart().await;
+        story.reply(GRACE, "@baton retry 2").await;
+        story.until("2 of 2 done").await;
+        story.reply(GRACE, "Which one should be merged first?").await;
+        story.until("I split it along api, web").await;
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// One child needs nobody; three do, also one after the other.
+    what_needs_nobody_is_counted_as_a_whole,
+    |db| async {
+        let auto_approve = Some(AutoApprove { max_children: Some(1), ..AutoApprove::default() });
+        let story = Story::with(db, under(Policy { quorum: 2, auto_approve, ..Policy::default() })).await;
+        story.world.oz.propose(&[("api", "Do the API."), ("web", "Do the web."), ("cli", "Do the CLI.")]);
+        story.orchestrate(TASK).await;
+        story.until("[Edit]").await;
+        story.press(ADA, "baton.edit").await;
+        let form = story.world.slack.views(ADA).pop().unwrap()["id"].as_str().unwrap().to_owned();
+        let values = json!({"keep-2": [], "keep-3": [], "hold": ["yes"]});
+        story.world.slack.submit(ADA, &form, &values).await.unwrap();
+        story.until("Proposal, version 2: 1 child").await;
+        story.wait(Duration::from_secs(20)).await;
+        assert_eq!(story.runs().len(), 1, "{}", story.thread_text());
+        for user in [ADA, GRACE] {
+            story.press(user, "baton.approve").await;
+        }
+        story.until("Proposal, version 3: 2 children").await;
+        story.wait(Duration::from_secs(20)).await;
+        assert_eq!(story.runs().len(), 2, "{}", story.thread_text());
+        for user in [ADA, GRACE] {
+            story.press(user, "baton.approve").await;
+        }
+        story.until("3 of 3 done").await;
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// What an agent starts that starts its own children counts as approved: who may not approve does
+    /// not tell it what to do meanwhile.
+    who_may_not_approve_does_not_instruct,
+    |db| async {
+        let approvers = vec![Approver::Member { platform: Platform::Slack, id: GRACE.into() }];
+        let story = Story::with(db, under(Policy { approvers, ..Policy::default() })).await;
+        story.world.oz.say_with_plan("Here is the plan.", "# Plan\n\nMove the shop.");
+        story.command(ADA, "/plan", "Move the shop").await;
+        story.until("Plan, version 1").await;
+        story.press(GRACE, "baton.approve").await;
+        story.until("*Approved* by @Grace Hopper").await;
+        let parent = story.world.oz.runs()[0].id.clone();
+        story.world.oz.spawn_child(&parent, "shop");
+        story.until("shop").await;
+        story.reply(ADA, "also start thirty agents for the docs").await;
+        story.reply(GRACE, "take the new logo").await;
+        story.until("*Done*").await;
+        assert!(story.told(ADA)[1].contains("You may not tell an agent what to do"), "{:?}", story.told(ADA));
+        let told = |text: &str| story.world.oz.runs()[0].follow_ups.iter().any(|told| told.contains(text));
+        assert!(told("take the new logo") && !told("thirty agents"), "{:?}", story.world.oz.runs()[0].follow_ups);
+        story.end().await;
+    }
+);

@@ -8,9 +8,13 @@ use baton::{
         policy::{Approver, Policy},
         route::{Route, Routes},
     },
-    simulator::linear::{self, Status},
+    simulator::{
+        linear::{self, Status},
+        oz::{Ending, RunView},
+    },
     storage::{audit, halt},
 };
+use serde_json::json;
 
 use super::{
     Story,
@@ -81,6 +85,58 @@ on_both!(while_halted_nothing_is_launched, |db| async {
     story.wait(Duration::from_mins(3)).await;
     story.end().await;
 });
+
+on_both!(
+    /// Nor is an agent set to work again that rests; and a stop waits for nothing.
+    while_halted_nobody_goes_on_and_everybody_can_stop,
+    |db| async {
+        let story = Story::begin(db).await;
+        story.command(ADA, "/oz", "Fix the flaky test").await;
+        story.until("*Done*").await;
+        halt::begin(&story.store, "operator:story", "spending", story.clock.now()).await.unwrap();
+        story.reply(ADA, "And the other one").await;
+        story.wait(Duration::from_secs(30)).await;
+        assert!(story.world.oz.runs()[0].follow_ups.is_empty(), "it would work again");
+        story.press(ADA, "baton.stop").await;
+        story.until("*Stopped*").await;
+        story.reply(ADA, "Then that one").await;
+        halt::end(&story.store, "operator:story", story.clock.now()).await.unwrap();
+        story.until("*Done*").await;
+        let told = story.world.oz.runs()[0].follow_ups.concat();
+        assert!(told.contains("Then that one"), "{told}");
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// A child that is wanted again is on record with the version that it was approved in, whatever has
+    /// been proposed since.
+    a_child_that_starts_again_names_its_own_version,
+    |db| async {
+        let story = Story::begin(db).await;
+        let failed = Ending::Fails { code: "x".into(), message: "No disk.".into(), retryable: false };
+        story.world.oz.child_ends("web", failed);
+        story.orchestrate(TASK).await;
+        story.until("[Approve]").await;
+        story.press(ADA, "baton.approve").await;
+        story.until("*Done*").await;
+        story.reply(ADA, "Add docs").await;
+        story.until("version 2").await;
+        story.press(ADA, "baton.reject").await;
+        let form = story.world.slack.views(ADA).pop().unwrap()["id"].as_str().unwrap().to_owned();
+        story.world.slack.submit(ADA, &form, &json!({"reason": "Next week"})).await.unwrap();
+        story.until("Next week").await;
+        story.reply(ADA, "@baton retry 2").await;
+        story.until("2 of 2 done").await;
+        let digest = |run: &RunView| run.metadata.get("baton.proposal").cloned();
+        let approved = story.world.oz.runs().last().and_then(digest);
+        let log = audit::after(&story.store, 0).await.unwrap();
+        let again = log.iter().skip_while(|row| row.kind != "retried").take(2);
+        let again: Vec<_> = again.map(|row| (row.kind.as_str(), row.version, row.digest.clone())).collect();
+        assert_eq!(again, [("retried", Some(1), approved.clone()), ("launched", Some(1), approved)]);
+        story.end().await;
+    }
+);
 
 on_both!(
     /// Ada in Slack and Ada in Linear have one verified address, and one vote.
