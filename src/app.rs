@@ -30,7 +30,7 @@ use crate::{
         client::Slack,
         webhook::{self, Door},
     },
-    storage::{Store, audit, ingest::Ingest},
+    storage::{self, Store, audit, ingest::Ingest},
     telemetry::Metrics,
     time::Clock,
     web::{self, Ready, Tries, Web, listen},
@@ -105,6 +105,20 @@ pub enum LinearAccess {
     Own(Tokens),
     /// Every workspace that installs the app.
     Installs { id: String, secret: SecretString, sealer: Sealer, public_url: Url },
+}
+
+impl From<LinearCredentials> for LinearAccess {
+    fn from(credentials: LinearCredentials) -> Self {
+        match credentials {
+            LinearCredentials::Fixed(token) => Self::Own(Tokens::Fixed(token)),
+            LinearCredentials::Client { id, secret } => {
+                Self::Own(Tokens::ClientCredentials { client_id: id, client_secret: secret })
+            }
+            LinearCredentials::Install { id, secret, sealer, public_url } => {
+                Self::Installs { id, secret, sealer, public_url }
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -244,7 +258,10 @@ impl App {
 /// In words for the operator.
 pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<()> {
     let Some(oz) = settings.oz else { anyhow::bail!("Oz is not configured") };
-    let store = Store::open(settings.storage.url.expose_secret(), 10).await.context("the database cannot be opened")?;
+    let url = settings.storage.url.expose_secret();
+    let store = Store::open(url, 10)
+        .await
+        .map_err(|error| anyhow::anyhow!("the database at {} cannot be opened: {error}", storage::place_of(url)))?;
     if options.migrate {
         store.migrate().await?;
     }
@@ -273,7 +290,7 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
         }),
         linear: settings.linear.map(|linear| LinearSetup {
             api_url: linear.api_url,
-            access: access(linear.credentials, settings.storage.sealer, settings.server.public_url.clone()),
+            access: linear.credentials.into(),
             webhook_secrets: linear.webhook_secrets,
             window: linear.window,
         }),
@@ -298,19 +315,6 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
 pub fn upkeep(retention: RetentionSettings, sealer: Option<Sealer>) -> Upkeep {
     let RetentionSettings { events, deliveries, orchestrations } = retention;
     Upkeep { events, deliveries, orchestrations, sealer }
-}
-
-/// Installs need a key for their tokens and an address to come back to; without both there are none.
-fn access(credentials: LinearCredentials, sealer: Option<Sealer>, public_url: Option<Url>) -> LinearAccess {
-    match (credentials, sealer, public_url) {
-        (LinearCredentials::Fixed(token), ..) => LinearAccess::Own(Tokens::Fixed(token)),
-        (LinearCredentials::Install { id, secret }, Some(sealer), Some(public_url)) => {
-            LinearAccess::Installs { id, secret, sealer, public_url }
-        }
-        (LinearCredentials::Client { id, secret } | LinearCredentials::Install { id, secret }, ..) => {
-            LinearAccess::Own(Tokens::ClientCredentials { client_id: id, client_secret: secret })
-        }
-    }
 }
 
 /// `baton dev`.

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{Answer, Failed, Outcome, block_on, open};
+use super::{Answer, Failed, Outcome, block_on, open, written};
 use crate::storage::audit;
 
 #[derive(Debug, clap::Args)]
@@ -33,8 +33,8 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Outcome {
                 loop {
                     let page = audit::after(&store, last).await?;
                     let Some(end) = page.last().map(|entry| entry.seq) else { break };
-                    if print(&page).is_err() {
-                        break; // whoever reads no further has had enough
+                    if !written(print(&page))? {
+                        break;
                     }
                     last = end;
                 }

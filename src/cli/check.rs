@@ -22,7 +22,7 @@ use crate::{
     manifest::SCOPES,
     oz::Oz,
     slack::{self, client::Slack},
-    storage::{Schema, Store, installations},
+    storage::{self, Schema, Store, installations},
     time::{Clock, Timestamp},
 };
 
@@ -44,7 +44,7 @@ struct Finding {
 }
 
 pub(super) fn run(args: &Args, config: Option<&Path>) -> Outcome {
-    let settings = config::load(config, &config::environment).and_then(Settings::for_serving)?;
+    let settings = config::of_process(config).and_then(Settings::for_serving)?;
     block_on(async {
         let mut findings = vec![good("The settings can be read.")];
         if settings.server.is_open() {
@@ -90,7 +90,9 @@ async fn database(settings: &Settings) -> Vec<Finding> {
     }
     let store = match Store::open(url, open::CONNECTIONS).await {
         Ok(store) => store,
-        Err(error) => return vec![bad(format!("The database cannot be opened: {error}."))],
+        Err(error) => {
+            return vec![bad(format!("The database at {} cannot be opened: {error}.", storage::place_of(url)))];
+        }
     };
     let mut findings = vec![schema(&store).await];
     // A schema that is not ours may have no such table, and has its own finding.

@@ -6,7 +6,7 @@ use super::{Answer, Failed, Outcome, block_on, open};
 use crate::{config, storage::Schema};
 
 pub(super) fn run(config: Option<&Path>) -> Outcome {
-    let settings = config::load(config, &config::environment)?;
+    let settings = config::of_process(config)?;
     block_on(async {
         let store = open::store(&settings).await?;
         let before = store.check_schema().await?;

@@ -113,11 +113,13 @@ pub fn main() -> ExitCode {
         Command::Resume => halt::resume(config),
     };
     match outcome {
-        Ok(answer) => {
-            // Whoever reads no further (`baton list | head`) has had enough.
-            let _ = io::stdout().write_all(answer.text.as_bytes());
-            ExitCode::from(answer.code)
-        }
+        Ok(answer) => match written(io::stdout().write_all(answer.text.as_bytes())) {
+            Ok(_) => ExitCode::from(answer.code),
+            Err(failed) => {
+                failed.tell();
+                ExitCode::from(failed.code)
+            }
+        },
         Err(failed) => {
             failed.tell();
             ExitCode::from(failed.code)
@@ -175,6 +177,15 @@ impl From<crate::storage::StoreError> for Failed {
     }
 }
 
+/// False when whoever reads (`baton list | head`) has had enough, which is not an error.
+fn written(result: io::Result<()>) -> Result<bool, Failed> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failed::new(format!("the output could not be written: {error}"))),
+    }
+}
+
 /// Runs the asynchronous part of a command to its end.
 fn block_on<T>(future: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -198,6 +209,13 @@ mod tests {
         let failed = Failed::from(Faults { sentences: vec!["a.".into(), "b.".into()], log });
         assert_eq!((failed.code, failed.sentences.len()), (2, 2));
         assert_eq!(Failed::new("c").code, 1);
+    }
+
+    #[test]
+    fn output_that_is_cut_short_is_an_error_unless_nobody_reads_it() {
+        assert!(written(Ok(())).is_ok_and(|goes_on| goes_on));
+        assert!(written(Err(io::ErrorKind::BrokenPipe.into())).is_ok_and(|goes_on| !goes_on));
+        assert_eq!(written(Err(io::ErrorKind::StorageFull.into())).map_err(|failed| failed.code), Err(1));
     }
 
     #[test]

@@ -20,9 +20,13 @@ pub(super) async fn store(settings: &Settings) -> Result<Store, Failed> {
 
 /// The store of a service that has been at work, for commands that look into it.
 pub(super) async fn existing(config: Option<&Path>) -> Result<Store, Failed> {
-    let settings = config::load(config, &config::environment)?;
+    let settings = config::of_process(config)?;
     if let Some(path) = sqlite_file(settings.storage.url.expose_secret()).filter(|path| !path.exists()) {
-        return Err(Failed::new(format!("there is no database at {}", path.display())));
+        let path = std::path::absolute(&path).unwrap_or(path);
+        return Err(Failed::new(format!(
+            "there is no database at {}: set BATON_DATABASE_URL, or name the settings file with --config",
+            path.display()
+        )));
     }
     let store = store(&settings).await?;
     match store.check_schema().await? {

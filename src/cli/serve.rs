@@ -17,7 +17,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, config: Option<&Path>) -> Outcome {
-    let settings = config::load(config, &config::environment).and_then(Settings::for_serving).map_err(|faults| {
+    let settings = config::of_process(config).and_then(Settings::for_serving).map_err(|faults| {
         let format = faults.log.format;
         Failed::from(faults).in_format(format)
     })?;

@@ -73,6 +73,9 @@ const SETTINGS: [Setting; 26] = [
 /// it works.
 const LATER: [Setting; 1] = [Setting::new("SLACK_APP_TOKEN", "slack", "app_token")];
 
+/// Keystrokes between a name and one that was meant.
+const NEARLY: usize = 2;
+
 /// Sections with a file of their own that reads them: `routes.rs` and `policies.rs`.
 const IN_FILE_ONLY: [&str; 4] = ["route", "policy", "limits", "person"];
 
@@ -93,6 +96,18 @@ impl fmt::Display for Setting {
 pub fn check_environment(env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
     let set = |setting: &&Setting| env(setting.variable).is_some_and(|value| !value.is_empty());
     LATER.iter().filter(set).map(|setting| format!("{setting} is not in this release.")).collect()
+}
+
+/// A sentence for the name of a variable that is not one of ours, but nearly. Others that begin alike are
+/// somebody else's: Kubernetes sets `BATON_PORT` for a service called `baton`.
+pub fn misspelt(name: &str) -> Option<String> {
+    let known = || SETTINGS.iter().chain(&LATER).map(|setting| setting.variable);
+    if known().any(|variable| variable == name) {
+        return None;
+    }
+    let near = nearest(name, known());
+    let distance = strsim::damerau_levenshtein(name, near);
+    (distance <= NEARLY).then(|| format!("{name} is not a setting; did you mean {near}?"))
 }
 
 /// A sentence for every section and key of the file, what lives in it only aside, that is unknown.

@@ -1,7 +1,8 @@
 //! Settings: one struct for each section, read from `baton.toml` and the environment, which wins.
 //!
-//! Every mistake is found in one go, and each is one sentence that names the setting. A name that
-//! is not known is a mistake too, so that no setting is ever ignored in silence. Called by `cli`.
+//! Every mistake is found in one go, and each is one sentence that names the setting. A name in the file
+//! that is not known is a mistake too, and so is a variable that is nearly called like one of ours.
+//! Called by `cli`.
 
 mod fields;
 mod keys;
@@ -69,6 +70,20 @@ pub fn load(config: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> Resu
     }
 }
 
+/// [`load`] in this process's environment.
+///
+/// # Errors
+/// The same, and variables whose names are misspelt.
+pub fn of_process(config: Option<&Path>) -> Result<Settings, Faults> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let misspelt: Vec<String> = names.filter_map(|name| keys::misspelt(&name)).collect();
+    match load(config, &environment) {
+        Ok(settings) if misspelt.is_empty() => Ok(settings),
+        Ok(settings) => Err(Faults { sentences: misspelt, log: settings.log }),
+        Err(faults) => Err(Faults { sentences: [misspelt, faults.sentences].concat(), ..faults }),
+    }
+}
+
 /// The log's settings from the environment alone, for what needs no others.
 ///
 /// # Errors
@@ -123,7 +138,7 @@ fn read(file: &Table, env: &dyn Fn(&str) -> Option<String>) -> Result<Settings, 
     let server = ServerSettings::read(&mut reader);
     let storage = StorageSettings::read(&mut reader);
     let slack = SlackSettings::read(&mut reader, &server, &storage);
-    let linear = LinearSettings::read(&mut reader);
+    let linear = LinearSettings::read(&mut reader, &server, &storage);
     let oz = OzSettings::read(&mut reader);
     let retention = RetentionSettings::read(&mut reader);
     let telemetry = TelemetrySettings::read(&mut reader);

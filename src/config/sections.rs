@@ -70,10 +70,9 @@ pub enum LinearCredentials {
     Fixed(SecretString),
     /// The client's own credentials: one workspace, the app's own.
     Client { id: String, secret: SecretString },
-    /// OAuth installs into any number of workspaces: `storage.encryption_key`, to keep their tokens,
-    /// and `server.public_url`, for Linear to send people back to, are set beside the client's
-    /// credentials.
-    Install { id: String, secret: SecretString },
+    /// OAuth installs into any number of workspaces: what they need, to keep their tokens and for Linear
+    /// to send people back to, is set beside the client's credentials.
+    Install { id: String, secret: SecretString, sealer: Sealer, public_url: Url },
 }
 
 /// `[oz]`. Its `environment` is in [`Routes::defaults`](crate::domain::route::Routes::defaults).
@@ -188,14 +187,14 @@ impl LinearSettings {
         [keys::LINEAR_WEBHOOK_SECRET, keys::LINEAR_CLIENT_ID, keys::LINEAR_CLIENT_SECRET, keys::LINEAR_ACCESS_TOKEN];
 
     /// None when Linear is not configured at all.
-    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(from: &mut Reader<'_>, server: &ServerSettings, storage: &StorageSettings) -> Option<Self> {
         let api_url = from.read(keys::LINEAR_API_URL, |text| values::base_url(text).map(without_slash));
         let window = from.read(keys::LINEAR_WEBHOOK_WINDOW, values::window);
         if !from.has_any(&Self::ANY) {
             return None;
         }
         let webhook_secrets = from.need("Linear", keys::LINEAR_WEBHOOK_SECRET, secret::several);
-        let credentials = LinearCredentials::read(from);
+        let credentials = LinearCredentials::read(from, server, storage);
         Some(Self {
             webhook_secrets: webhook_secrets?,
             credentials: credentials?,
@@ -206,7 +205,7 @@ impl LinearSettings {
 }
 
 impl LinearCredentials {
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut Reader<'_>, server: &ServerSettings, storage: &StorageSettings) -> Option<Self> {
         if from.has(keys::LINEAR_ACCESS_TOKEN) {
             return from.read(keys::LINEAR_ACCESS_TOKEN, secret::one).map(Self::Fixed);
         }
@@ -222,10 +221,10 @@ impl LinearCredentials {
         let id = from.need("Linear", keys::LINEAR_CLIENT_ID, plain);
         let secret = from.need("Linear", keys::LINEAR_CLIENT_SECRET, secret::one);
         let (id, secret) = (id?, secret?);
-        if from.has(keys::ENCRYPTION_KEY) && from.has(keys::PUBLIC_URL) {
-            return Some(Self::Install { id, secret });
-        }
-        Some(Self::Client { id, secret })
+        Some(match (storage.sealer.clone(), server.public_url.clone()) {
+            (Some(sealer), Some(public_url)) => Self::Install { id, secret, sealer, public_url },
+            _ => Self::Client { id, secret },
+        })
     }
 }
 

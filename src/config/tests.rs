@@ -505,3 +505,22 @@ fn settings_that_are_printed_show_no_secret() {
     assert!(!printed.contains("hush") && !printed.contains(KEY), "{printed}");
     assert!(printed.contains("client-1"), "what is not secret is shown");
 }
+
+#[test]
+fn a_variable_that_is_misspelt() {
+    for (name, meant) in [
+        ("BATON_PUBLC_URL", Some("BATON_PUBLIC_URL")),
+        ("BATON_ADMIN_TOKENS", Some("BATON_ADMIN_TOKEN")),
+        ("SLACK_BOT_TOKN", Some("SLACK_BOT_TOKEN")),
+        ("BATON_LISTEN", None),
+        ("SLACK_APP_TOKEN", None),
+        ("BATON_PORT", None),
+        ("BATON_SERVICE_HOST", None),
+        ("BATON_TEST_POSTGRES_URL", None),
+        ("BATON_BENCH_POSTGRES_URL", None),
+        ("PATH", None),
+    ] {
+        let sentence = meant.map(|meant| format!("{name} is not a setting; did you mean {meant}?"));
+        assert_eq!(keys::misspelt(name), sentence, "{name}");
+    }
+}

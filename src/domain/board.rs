@@ -170,7 +170,7 @@ pub fn state(orchestration: &Orchestration) -> Text {
             }
             Ending::Stopped { by } => line(Mark::Stopped, "Stopped".into()).then(" by ").person(by),
             Ending::Rejected { by, .. } => line(Mark::Stopped, "Rejected".into()).then(" by ").person(by),
-            Ending::Expired => line(Mark::Stopped, "Lapsed: nobody decided in time".into()),
+            Ending::Expired => line(Mark::Stopped, "Lapsed: it was not decided in time".into()),
         },
     }
 }

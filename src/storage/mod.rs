@@ -35,7 +35,7 @@ mod wakes;
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection as _, Executor as _, SqlSafeStr as _,
+    ConnectOptions as _, Connection as _, Executor as _, SqlSafeStr as _,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -276,6 +276,16 @@ impl fmt::Debug for Store {
     }
 }
 
+/// Where the database is, without the secrets of its address.
+#[must_use]
+pub fn place_of(url: &str) -> String {
+    match (PgConnectOptions::from_str(url), SqliteConnectOptions::from_str(url)) {
+        (_, Ok(options)) if url.starts_with("sqlite:") => options.get_filename().display().to_string(),
+        (Ok(options), _) => format!("{}:{}", options.get_host(), options.get_port()),
+        _ => "its address".to_owned(),
+    }
+}
+
 /// Every statement of this folder.
 pub fn every_statement() -> impl Iterator<Item = Sql> {
     [
@@ -307,7 +317,11 @@ pub fn every_statement() -> impl Iterator<Item = Sql> {
 }
 
 async fn in_time<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(PING_PATIENCE, answer).await.unwrap_or(Err(StoreError::Slow))
+    within(PING_PATIENCE, answer).await
+}
+
+async fn within<T>(patience: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(patience, answer).await.unwrap_or(Err(StoreError::Slow))
 }
 
 async fn open_sqlite(url: &str, max_connections: u32, tasks: &mut JoinSet<()>) -> Result<Pools> {
@@ -355,6 +369,8 @@ async fn open_postgres(url: &str, max_connections: u32, patience: Patience) -> R
     if options.get_username() == "anonymous" {
         return Err(StoreError::Address("the database's address names no user: postgres://USER@HOST/DATABASE"));
     }
+    // The pool tells only that it has no connection, and not why.
+    within(ACQUIRE, async { Ok(options.connect().await?.close().await?) }).await?;
     let pool = PgPoolOptions::new()
         .max_connections(max_connections.max(2))
         .acquire_timeout(ACQUIRE)

@@ -94,8 +94,6 @@ statements! {
     PARK = "UPDATE outbox
         SET state = 'parked', settled_at_ms = $3, problem = $4, lease_token = NULL, lease_until_ms = NULL
         WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
-    DROP_WAITING = "DELETE FROM outbox
-        WHERE orchestration_id = $1 AND kind = $2 AND state = 'waiting' AND attempts = 0 AND unsure_since_ms IS NULL";
     RETRY = "UPDATE outbox
         SET state = 'waiting', due_at_ms = $2, expires_at_ms = NULL, attempts = 0, settled_at_ms = NULL
         WHERE id = $1 AND state = 'parked'
@@ -338,11 +336,6 @@ pub async fn wait(tx: &mut Tx, token: &str, until: &[(DeliveryId, Timestamp)]) -
 /// Gives the delivery up, for an operator to look at; its lane goes on without it.
 pub async fn park(tx: &mut Tx, id: &DeliveryId, token: &str, now: Timestamp, problem: &str) -> Result<bool> {
     Ok(tx.run(PARK, args![id, token, now, problem]).await? == 1)
-}
-
-/// Removes what has never been attempted of one kind, and says how many. A claimed one stays.
-pub async fn drop_waiting(tx: &mut Tx, orchestration: &OrchestrationId, kind: &str) -> Result<u64> {
-    tx.run(DROP_WAITING, args![orchestration, kind]).await
 }
 
 pub async fn parked(store: &Store, limit: u32) -> Result<Vec<DeliveryRow>> {

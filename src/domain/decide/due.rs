@@ -48,9 +48,9 @@ impl Turn<'_> {
         if self.standing(version, None).is_none() {
             return;
         }
-        self.record(Kind::Expired, None, format!("nobody decided on version {version} in time"));
+        self.record(Kind::Expired, None, format!("version {version} was not decided on in time"));
         self.close_proposal(&Fate::Expired);
-        self.say(proposals::lapsed(version, self.now).tone(Tone::Final));
+        self.say(proposals::expired(self.it, version, self.now).tone(Tone::Final));
         if self.decides_on_the_rest() {
             self.give_results(); // only what was held lapsed
         } else if self.parent_is_busy() {

@@ -72,15 +72,15 @@ pub fn refusal(refusal: &Refusal, wish: Wish, policy: &Policy, like: &Actor) -> 
     let text = match refusal {
         Refusal::NotAStarter => {
             let text = Text::plain("You may not start orchestrations here. ").then(policy_says(policy));
-            proposals::approvers(text, &policy.starters, like).then(" may.")
+            proposals::approvers(text, &policy.starters).then(" may.")
         }
         Refusal::NotAnApprover if wish == Wish::Instruct => {
             let text = Text::plain("You may not tell an agent what to do that starts runs of its own. ");
-            proposals::approvers(text.then(policy_says(policy)), &policy.approvers, like).then(" may.")
+            proposals::approvers(text.then(policy_says(policy)), &policy.approvers).then(" may.")
         }
         Refusal::NotAnApprover => {
             let text = Text::plain("You may not decide on this proposal. ").then(policy_says(policy));
-            proposals::approvers(text, &policy.approvers, like).then(" may.")
+            proposals::approvers(text, &policy.approvers).then(" may.")
         }
         Refusal::EmailUnknown => named()
             .then("knows people by their e-mail addresses, and yours is not told to Baton. ")

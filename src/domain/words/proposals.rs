@@ -14,10 +14,18 @@ use crate::{
     time::Timestamp,
 };
 
-/// Prompts are quoted in full up to this many characters in all; longer proposals go to a file.
+/// Prompts of so many children are quoted, up to this many bytes in all: a message has room for them.
+const MOST_QUOTED: usize = 15;
 const QUOTED_IN_FULL: usize = 5000;
+/// More children than this have no headline.
+const MOST_HEADLINES: usize = 50;
+/// A headline shows so much of what a child returns, and of an environment or model.
+const RETURNS_SHOWN: usize = 160;
+const SETTING_SHOWN: usize = 60;
 /// More approvers than this are not listed.
 const LISTED: usize = 10;
+/// Why what has all its approvals did not start.
+const USED_UP: &str = "the limit of credits within 24 hours was reached";
 
 /// The proposal, to be decided on.
 #[must_use]
@@ -92,15 +100,21 @@ pub fn approved_in_words(by: &Actor, version: u32, policy: &Policy, votes: &[Vot
     })])
 }
 
-/// Nobody has decided so far. With the `last` reminder the policy's others are told, too.
+/// It still waits. With the `last` reminder the policy's others are told, too.
 #[must_use]
 pub fn reminder(orchestration: &Orchestration, version: u32, last: bool) -> Message {
     let (policy, asker) = (&orchestration.policy, &orchestration.request.by);
     let Stage::Deciding { votes, expires_at, .. } = &orchestration.stage else { return Message::default() };
-    let mut text = Text::default().mark(Mark::Waiting).then(format!(" Version {version} still waits for "));
-    text = text.then(count(policy.missing(votes), "approval", "approvals"));
-    let left = missing_approvers(policy, asker, votes);
-    text = if left.is_empty() { text.then(" of anyone here") } else { approvers(text.then(" of "), &left, asker) };
+    let (text, left) = (Text::default().mark(Mark::Waiting), missing_approvers(policy, asker, votes));
+    let mut text = if policy.has_quorum(votes) {
+        let text = text.then(format!(" Version {version} has all approvals, but {USED_UP}. "));
+        let text = text.then("Whoever approves again later starts it");
+        if left.is_empty() { text } else { approvers(text.then(": "), &left) }
+    } else {
+        let missing = count(policy.missing(votes), "approval", "approvals");
+        let text = text.then(format!(" Version {version} still waits for {missing} of "));
+        if left.is_empty() { text.then("anyone here") } else { approvers(text, &left) }
+    };
     if let Some(at) = expires_at {
         text = text.then(". It lapses ").when(*at);
     }
@@ -108,19 +122,26 @@ pub fn reminder(orchestration: &Orchestration, version: u32, last: bool) -> Mess
     if !last || policy.escalate_to.is_empty() {
         return message;
     }
-    let text = approvers(Text::default().mark(Mark::Warning).then(" "), &policy.escalate_to, asker);
-    message.with(Block::Line(text.then(": nobody has decided so far, and this was the last reminder.")))
+    let text = approvers(Text::default().mark(Mark::Warning).then(" "), &policy.escalate_to);
+    let text = text.then(format!(": {}, and this was the last reminder.", how_far(policy, votes)));
+    message.with(Block::Line(text))
 }
 
-/// A proposal lapsed.
+/// The proposal being decided on lapsed, and how far it was.
 #[must_use]
-pub fn lapsed(version: u32, at: Timestamp) -> Message {
-    let text = Text::default()
-        .mark(Mark::Stopped)
-        .then(format!(" Nobody decided on version {version} until "))
-        .when(at)
-        .then(", so it lapsed. Reply here to go on.");
-    Message::of(vec![Block::Line(text)])
+pub fn expired(orchestration: &Orchestration, version: u32, at: Timestamp) -> Message {
+    let policy = &orchestration.policy;
+    let votes: &[Vote] = if let Stage::Deciding { votes, .. } = &orchestration.stage { votes } else { &[] };
+    if policy.has_quorum(votes) {
+        let lead = format!("Version {version} had all approvals, but {USED_UP}, and nobody approved again");
+        return lapse(&lead, at);
+    }
+    let lead = match votes.iter().filter(|vote| vote.counts()).count() {
+        0 if votes.is_empty() => format!("Nobody decided on version {version}"),
+        0 => format!("Nobody approved all of version {version}"),
+        had => format!("Only {had} of {} approved version {version}", policy.quorum),
+    };
+    lapse(&lead, at)
 }
 
 /// Why a proposal was rejected.
@@ -130,14 +151,16 @@ pub fn rejected(by: &Actor, reason: &str) -> Message {
     Message::of(vec![Block::Line(text), Block::Quote(shorten(reason, 2000))])
 }
 
-/// Who an entry of a policy means. `like` is an actor of the workspace that the words are for.
+/// Who an entry of a policy means. Where they are, they are mentioned; elsewhere they are named.
 #[must_use]
-pub fn approver(text: Text, approver: &Approver, like: &Actor) -> Text {
+pub fn approver(text: Text, approver: &Approver) -> Text {
     match approver {
-        Approver::Member { platform, id } if *platform == like.platform => {
-            text.person(&Actor { id: id.clone(), name: None, email: None, ..like.clone() })
+        Approver::Member { platform, id } => {
+            let name = format!("{} member {}", platform.name(), shorten(id, 40));
+            // The settings name no workspace.
+            let workspace = String::new();
+            text.person(&Actor { platform: *platform, workspace, id: id.clone(), name: Some(name), email: None })
         }
-        Approver::Member { platform, id } => text.then(format!("{} member ", platform.name())).code(shorten(id, 40)),
         Approver::SlackGroup(id) => text.then("the Slack group ").code(shorten(id, 40)),
         Approver::Email(address) => text.then(shorten(address, 80)),
         Approver::Domain(domain) => text.then(format!("anyone at {}", shorten(domain, 80))),
@@ -146,9 +169,9 @@ pub fn approver(text: Text, approver: &Approver, like: &Actor) -> Text {
 
 /// All of a list, as far as a line has room.
 #[must_use]
-pub fn approvers(mut text: Text, list: &[Approver], like: &Actor) -> Text {
+pub fn approvers(mut text: Text, list: &[Approver]) -> Text {
     for (at, entry) in list.iter().take(LISTED).enumerate() {
-        text = approver(if at > 0 { text.then(", ") } else { text }, entry, like);
+        text = approver(if at > 0 { text.then(", ") } else { text }, entry);
     }
     let more = list.len().saturating_sub(LISTED);
     if more > 0 { text.then(format!(" and {more} more")) } else { text }
@@ -176,7 +199,8 @@ fn became(fate: &Fate) -> Text {
             .mark(Mark::Stopped)
             .then(format!(" Replaced by version {by}; this one decides nothing any more.")),
         Fate::Expired => {
-            Text::default().mark(Mark::Stopped).then(" Lapsed: nobody decided in time. Reply in the thread to go on.")
+            let words = " Lapsed: it was not decided in time. Reply in the thread to go on.";
+            Text::default().mark(Mark::Stopped).then(words)
         }
         Fate::Stopped { by } => Text::default().mark(Mark::Stopped).then(" Stopped by ").person(by),
     }
@@ -199,14 +223,37 @@ fn so_far(policy: &Policy, asker: &Actor, votes: &[Vote]) -> Text {
             text = text.then(format!(" (all but {})", shorten(&vote.except.join(", "), 200)));
         }
     }
+    if policy.has_quorum(votes) {
+        let held_up = format!(" · all approvals are there, but {USED_UP}. Whoever approves again later starts it.");
+        return text.then(held_up);
+    }
     let more = count(policy.missing(votes), "more person is", "more people are");
     let text = text.then(format!(" · {more} needed"));
     let left: Vec<Approver> = missing_approvers(policy, asker, votes);
-    if left.is_empty() { text } else { approvers(text.then(" of "), &left, asker) }
+    if left.is_empty() { text } else { approvers(text.then(" of "), &left) }
+}
+
+/// The same within a sentence.
+fn how_far(policy: &Policy, votes: &[Vote]) -> String {
+    if policy.has_quorum(votes) {
+        return "all approvals are there, but it has not started".into();
+    }
+    match votes.iter().filter(|vote| vote.counts()).count() {
+        0 if votes.is_empty() => "nobody has decided so far".into(),
+        0 => "nobody has approved all of it so far".into(),
+        had => format!("{had} of {} have approved", policy.quorum),
+    }
+}
+
+fn lapse(lead: &str, at: Timestamp) -> Message {
+    let text = Text::default().mark(Mark::Stopped).then(format!(" {lead} until ")).when(at);
+    Message::of(vec![Block::Line(text.then(", so it lapsed. Reply here to go on."))])
 }
 
 /// The entries that have not decided yet; groups stay, for there may be more people in them.
 fn missing_approvers(policy: &Policy, asker: &Actor, votes: &[Vote]) -> Vec<Approver> {
+    // Where enough have decided, any of them can once more.
+    let votes: &[Vote] = if policy.has_quorum(votes) { &[] } else { votes };
     let counted = |entry: &Approver| {
         let own = !policy.self_approval && policy.is_listed(std::slice::from_ref(entry), asker, &[]);
         own || votes.iter().any(|vote| vote.counts() && policy.is_listed(std::slice::from_ref(entry), &vote.by, &[]))
@@ -243,12 +290,19 @@ fn content(heading: String, proposal: &Proposal) -> Message {
         Some(summary) => message.with(Block::Markdown { text: shorten(summary, 1000), file: "summary.md".into() }),
         None => message,
     };
-    if children.len() <= 15 && children.iter().map(|child| child.prompt.len()).sum::<usize>() <= QUOTED_IN_FULL {
+    let few = children.len() <= MOST_QUOTED;
+    let short = children.iter().map(|child| child.prompt.len()).sum::<usize>() <= QUOTED_IN_FULL;
+    if few && short && !children.iter().any(is_cut) {
         return children.iter().enumerate().fold(message, |message, (at, child)| {
             message.with(Block::Line(headline(at, child))).with(Block::Quote(child.prompt.clone()))
         });
     }
-    let lines = children.iter().enumerate().take(50).map(|(at, child)| headline(at, child)).collect();
+    let mut lines: Vec<Text> =
+        children.iter().enumerate().take(MOST_HEADLINES).map(|(at, child)| headline(at, child)).collect();
+    let more = children.len().saturating_sub(lines.len());
+    if more > 0 {
+        lines.push(Text::plain(format!("and {}", count(more, "more child", "more children"))));
+    }
     message
         .with(Block::List(lines))
         .with(Block::Markdown { text: in_full(children), file: format!("proposal-v{}.md", proposal.version) })
@@ -257,31 +311,53 @@ fn content(heading: String, proposal: &Proposal) -> Message {
 fn headline(at: usize, child: &ChildSpec) -> Text {
     let mut text = Text::plain(format!("{} ", at + 1)).bold(shorten(child.name.trim(), 80));
     if let Some(returns) = &child.returns {
-        text = text.then(format!(" → {}", first_line(returns, 160)));
+        text = text.then(format!(" → {}", first_line(returns, RETURNS_SHOWN)));
     }
     for (what, value) in [("environment", &child.environment), ("model", &child.model)] {
         if let Some(value) = value {
-            text = text.then(format!(" · {what} ")).code(shorten(value, 60));
+            text = text.then(format!(" · {what} ")).code(first_line(value, SETTING_SHOWN));
         }
     }
     text
 }
 
-/// Every prompt, in Markdown, for the file.
+/// Its headline leaves something out.
+fn is_cut(child: &ChildSpec) -> bool {
+    let cuts = |value: Option<&str>, shown| value.is_some_and(|value| first_line(value, shown) != value.trim());
+    cuts(child.returns.as_deref(), RETURNS_SHOWN)
+        || cuts(child.environment.as_deref(), SETTING_SHOWN)
+        || cuts(child.model.as_deref(), SETTING_SHOWN)
+}
+
+/// All of every child, in Markdown, for the file. It is code: what is taken for markup may not be seen.
 fn in_full(children: &[ChildSpec]) -> String {
-    children
-        .iter()
-        .enumerate()
-        .map(|(at, child)| format!("## {} {}\n\n{}\n", at + 1, child.name.trim(), child.prompt.trim()))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let whole: Vec<String> = children.iter().enumerate().map(|(at, child)| code(&whole(at, child))).collect();
+    whole.join("\n\n")
+}
+
+fn whole(at: usize, child: &ChildSpec) -> String {
+    let ChildSpec { name, prompt, returns, environment, model } = child;
+    let mut lines = vec![format!("{} {}", at + 1, name.trim())];
+    for (what, value) in [("environment", environment), ("model", model), ("returns", returns)] {
+        if let Some(value) = value {
+            lines.push(format!("{what}: {}", value.trim()));
+        }
+    }
+    format!("{}\n\n{}", lines.join("\n"), prompt.trim())
+}
+
+/// A block of code that nothing in it can end.
+fn code(text: &str) -> String {
+    let longest = text.split(|sign: char| sign != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}\n{text}\n{fence}")
 }
 
 fn facts(orchestration: &Orchestration, proposal: &Proposal) -> Vec<(String, Text)> {
     let mut facts = Vec::new();
     let mut fact = |label: &str, text: Text| facts.push((label.to_owned(), text));
     fact("Runs with", Text::plain(settings(&orchestration.settings)));
-    fact("Who may approve", who_may(&orchestration.policy, &orchestration.request.by));
+    fact("Who may approve", who_may(&orchestration.policy));
     if let Stage::Deciding { expires_at: Some(at), posted_at, .. } = &orchestration.stage {
         fact("Until", Text::default().when(*at));
         if !orchestration.policy.remind_after.is_empty() {
@@ -328,34 +404,234 @@ fn reminders(policy: &Policy, posted_at: Timestamp) -> Text {
     }
 }
 
+/// In full, however long: nothing else shows them.
 fn settings(settings: &RunSettings) -> String {
+    let RunSettings { environment, model, harness, host, skill, auth_secret, parallelism } = settings;
     let mut parts = Vec::new();
     for (label, value) in [
-        ("environment", &settings.environment),
-        ("model", &settings.model),
-        ("harness", &settings.harness),
-        ("host", &settings.host),
-        ("skill", &settings.skill),
+        ("environment", environment),
+        ("model", model),
+        ("harness", harness),
+        ("host", host),
+        ("skill", skill),
+        ("auth secret", auth_secret),
     ] {
         if let Some(value) = value {
-            parts.push(format!("{label} {}", shorten(value, 60)));
+            parts.push(format!("{label} {value}"));
         }
     }
-    match settings.parallelism {
+    match parallelism {
         Some(at_once) => parts.push(format!("{at_once} at once")),
         None => parts.push("all at once".into()),
     }
     parts.join(" · ")
 }
 
-fn who_may(policy: &Policy, asker: &Actor) -> Text {
+fn who_may(policy: &Policy) -> Text {
     let mut text = if policy.approvers.is_empty() {
         Text::plain("anyone here")
     } else {
-        approvers(Text::default(), &policy.approvers, asker)
+        approvers(Text::default(), &policy.approvers)
     };
     if policy.quorum > 1 {
         text = text.then(format!(" · {} needed", policy.quorum));
     }
     if policy.self_approval { text } else { text.then(" · not the one who asked") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{
+            actor::Platform,
+            command::{Ask, Verb},
+            conversation::Conversation,
+            decide::{Opening, open},
+            message::Span,
+            orchestration::Request,
+            proposal::Digest,
+            route::Terms,
+        },
+        ids::OrchestrationId,
+    };
+
+    fn slack(id: &str) -> Approver {
+        Approver::Member { platform: Platform::Slack, id: id.into() }
+    }
+
+    /// Ada and Grace have to approve; these have.
+    fn deciding(votes: Vec<Vote>) -> Orchestration {
+        let approvers = vec![slack("UADA"), slack("UGRACE")];
+        let policy = Policy { approvers, quorum: 2, escalate_to: vec![slack("ULINUS")], ..Policy::default() };
+        let ask = Ask { task: "Update the docs".into(), ..Ask::default() };
+        let request = Request::new(Verb::Orchestrate, ask, Actor::slack("T1", "UASKER"), Timestamp::default());
+        let terms = Terms { policy, ..Terms::default() };
+        let place = Conversation::slack("T1", "C1", None);
+        let opening = Opening::new(OrchestrationId::from("o1"), place, request, terms);
+        let (mut orchestration, _) = open(opening, Timestamp::default()).expect("it begins");
+        let posted_at = Timestamp::default();
+        orchestration.stage = Stage::Deciding { votes, expires_at: None, posted_at, wording: None, rest: false };
+        orchestration
+    }
+
+    fn votes(ids: &[&str]) -> Vec<Vote> {
+        ids.iter().map(|id| Vote::new(Actor::slack("T1", *id), Timestamp::default())).collect()
+    }
+
+    fn partly(id: &str) -> Vec<Vote> {
+        votes(&[id]).into_iter().map(|vote| Vote { except: vec!["api".into()], ..vote }).collect()
+    }
+
+    fn child(name: &str) -> ChildSpec {
+        ChildSpec { name: name.into(), prompt: format!("Do {name}."), returns: None, environment: None, model: None }
+    }
+
+    fn proposal(children: Vec<ChildSpec>) -> Proposal {
+        let content = Content::Children { summary: None, children };
+        let digest = Digest::of("Update the docs", &RunSettings::default(), &content);
+        Proposal { version: 1, digest, content, changes: None }
+    }
+
+    fn words(message: &Message) -> String {
+        let words = |block: &Block| match block {
+            Block::Line(text) | Block::Note(text) => text.to_string(),
+            Block::List(items) => items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            Block::Facts(facts) => {
+                facts.iter().map(|(label, text)| format!("{label}: {text}")).collect::<Vec<_>>().join("\n")
+            }
+            Block::Heading(text) | Block::Quote(text) | Block::Markdown { text, .. } => text.clone(),
+            Block::Divider => String::new(),
+        };
+        message.blocks.iter().map(words).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What goes to the file where it is too long for the message.
+    fn file(message: &Message) -> Option<&str> {
+        message.blocks.iter().find_map(|block| {
+            let Block::Markdown { text, .. } = block else { return None };
+            Some(text.as_str())
+        })
+    }
+
+    #[test]
+    fn a_reminder_says_how_far_it_is() {
+        for (votes, waits, told) in [
+            (
+                Vec::new(),
+                "still waits for 2 approvals of Slack member UADA, Slack member UGRACE.",
+                "nobody has decided so far",
+            ),
+            (
+                partly("UADA"),
+                "still waits for 2 approvals of Slack member UADA, Slack member UGRACE.",
+                "nobody has approved all of it so far",
+            ),
+            (votes(&["UADA"]), "still waits for 1 approval of Slack member UGRACE.", "1 of 2 have approved"),
+            (
+                votes(&["UADA", "UGRACE"]),
+                "has all approvals, but the limit of credits within 24 hours was reached. Whoever approves again \
+                 later starts it: Slack member UADA, Slack member UGRACE.",
+                "all approvals are there, but it has not started",
+            ),
+        ] {
+            let expected = format!(" Version 1 {waits}\n Slack member ULINUS: {told}, and this was the last reminder.");
+            assert_eq!(words(&reminder(&deciding(votes), 1, true)), expected);
+        }
+    }
+
+    #[test]
+    fn what_lapsed_says_how_far_it_was() {
+        for (votes, expected) in [
+            (Vec::new(), " Nobody decided on version 1 until "),
+            (partly("UADA"), " Nobody approved all of version 1 until "),
+            (votes(&["UADA"]), " Only 1 of 2 approved version 1 until "),
+            (
+                votes(&["UADA", "UGRACE"]),
+                " Version 1 had all approvals, but the limit of credits within 24 hours was reached, and nobody \
+                 approved again until ",
+            ),
+        ] {
+            let said = words(&expired(&deciding(votes), 1, Timestamp::default()));
+            assert!(said.starts_with(expected) && said.ends_with(", so it lapsed. Reply here to go on."), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_card_with_all_approvals_says_what_holds_it_up() {
+        let said = words(&standing(&deciding(votes(&["UADA", "UGRACE"])), &proposal(vec![child("api")])));
+        let expected = " Approved by UADA, UGRACE · all approvals are there, but the limit of credits within 24 hours \
+                        was reached. Whoever approves again later starts it.";
+        assert!(said.contains(expected) && !said.contains("needed of"), "{said}");
+    }
+
+    /// The renderers mention those of their own platform.
+    #[test]
+    fn whoever_is_named_keeps_their_platform() {
+        for (platform, name) in [(Platform::Slack, "Slack member X1"), (Platform::Linear, "Linear member X1")] {
+            let text = approver(Text::default(), &Approver::Member { platform, id: "X1".into() });
+            let [Span::Person(actor)] = &text.0[..] else { panic!("{text:?}") };
+            assert_eq!((actor.platform, actor.id.as_str(), actor.name.as_deref()), (platform, "X1", Some(name)));
+        }
+    }
+
+    #[test]
+    fn all_settings_are_shown_in_full() {
+        let skill = format!("acme/skills:{}", "s".repeat(80));
+        let given = RunSettings {
+            environment: Some("e1".into()),
+            model: Some("auto".into()),
+            harness: Some("claude".into()),
+            host: Some("worker-7".into()),
+            skill: Some(skill.clone()),
+            auth_secret: Some("CLAUDE_KEY".into()),
+            parallelism: Some(2),
+        };
+        let shown = settings(&given);
+        let expected = format!(
+            "environment e1 · model auto · harness claude · host worker-7 · skill {skill} · auth secret CLAUDE_KEY · \
+             2 at once"
+        );
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_a_headline_leaves_out_is_in_the_file() {
+        let short = ChildSpec { returns: Some(" A pull request\n".into()), model: Some("auto".into()), ..child("api") };
+        assert_eq!(file(&content("Proposal".into(), &proposal(vec![short.clone()]))), None);
+        for cut in [
+            ChildSpec { returns: Some("r".repeat(161)), ..short.clone() },
+            ChildSpec { returns: Some("A pull request\nand a report".into()), ..short.clone() },
+            ChildSpec { environment: Some("e".repeat(61)), ..short.clone() },
+            ChildSpec { model: Some("m".repeat(61)), ..short },
+        ] {
+            let message = content("Proposal".into(), &proposal(vec![child("web"), cut.clone()]));
+            let file = file(&message).expect("a file");
+            for value in [cut.returns, cut.environment, cut.model].into_iter().flatten() {
+                assert!(file.contains(value.trim()), "{value}:\n{file}");
+            }
+            assert!(file.starts_with("```\n1 web\n\nDo web.\n```\n\n```\n2 api\n"), "{file}");
+        }
+    }
+
+    #[test]
+    fn of_many_children_all_is_in_the_file() {
+        let of = |number: u32| ChildSpec {
+            returns: Some(format!("report {number}")),
+            environment: Some(format!("env {number}")),
+            model: Some(format!("model {number}")),
+            ..child(&format!("part-{number}"))
+        };
+        let message = content("Proposal".into(), &proposal((1..=60).map(of).collect()));
+        let said = words(&message);
+        assert!(said.contains("50 part-50 → report 50") && said.contains("\nand 10 more children\n"), "{said}");
+        let last = "```\n60 part-60\nenvironment: env 60\nmodel: model 60\nreturns: report 60\n\nDo part-60.\n```";
+        assert!(file(&message).expect("a file").ends_with(last), "{said}");
+    }
+
+    #[test]
+    fn nothing_ends_the_code_that_it_stands_in() {
+        assert_eq!(code("a"), "```\na\n```");
+        assert_eq!(code("````\nb"), "`````\n````\nb\n`````");
+    }
 }

@@ -90,18 +90,6 @@ impl Linear {
         .await
     }
 
-    /// Puts an issue into the project of that name.
-    pub async fn move_into(&self, person: &str, issue: &str, project: &str) -> Result<(), String> {
-        self.act(person, |world, person| {
-            let issue = issue_of(world, issue)?;
-            let found = world.projects.iter().find(|known| known.name.eq_ignore_ascii_case(project));
-            let id = found.ok_or_else(|| format!("there is no project {project}"))?.id.clone();
-            world.change_issue(&issue, &by(person), |issue| issue.project = Some(id));
-            Ok(())
-        })
-        .await
-    }
-
     /// Mentions the app in a comment of its own on an issue; gives the session that begins.
     pub async fn mention(&self, person: &str, issue: &str, text: &str) -> Result<String, String> {
         self.act(person, |world, person| {

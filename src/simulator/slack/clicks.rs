@@ -36,11 +36,6 @@ impl Slack {
         self.click_on(user, ts, Use::of(action_id)).await
     }
 
-    /// Clicks the button with this value.
-    pub async fn click_value(&self, user: &str, ts: &str, action_id: &str, value: &str) -> Result<Answer, String> {
-        self.click_on(user, ts, Use { value: Some(value), ..Use::of(action_id) }).await
-    }
-
     /// Uses any element of a message.
     pub async fn click_on(&self, user: &str, ts: &str, wanted: Use<'_>) -> Result<Answer, String> {
         let delivery = self.write(|world| {

@@ -201,25 +201,6 @@ on_both!(a_parked_delivery_lets_its_lane_go_on_and_can_be_retried, |db| async {
     assert_eq!(rows.iter().map(|row| row.state).collect::<Vec<_>>(), [DeliveryState::Waiting]);
 });
 
-on_both!(what_was_never_attempted_can_be_dropped, |db| async {
-    let store = db.open().await;
-    let id = insert_orchestration(&store, "o1").await;
-    let start = |id: &str| NewDelivery { kind: "start_run", ..delivery(id, id) };
-    let of_o1 = |new: NewDelivery| NewDelivery { orchestration: Some(id.clone()), ..new };
-    add(&store, &of_o1(start("under way"))).await;
-    let claimed = claim(&store, at(0), 1).await.remove(0);
-    add(&store, &of_o1(start("waits"))).await;
-    add(&store, &of_o1(delivery("lane", "other kind"))).await;
-    add(&store, &start("of nobody")).await;
-    let mut tx = store.begin("drop").await.unwrap();
-    assert_eq!(outbox::drop_waiting(&mut tx, &id, "start_run").await.unwrap(), 1);
-    tx.commit().await.unwrap();
-    let left: BTreeSet<_> =
-        outbox::pending(&store, 10).await.unwrap().into_iter().map(|row| row.id.to_string()).collect();
-    assert_eq!(left, ["of nobody", "other kind", "under way"].map(String::from).into());
-    assert!(done(&store, &claimed).await);
-});
-
 on_both!(the_next_time_is_when_a_head_comes_due_or_a_lease_lapses, |db| async {
     let store = db.open().await;
     assert_eq!(outbox::next_due(&store).await.unwrap(), None);

@@ -11,7 +11,10 @@ use baton::{
     simulator::linear::{ADA, GRACE, LINUS, Status},
 };
 
-use super::Story;
+use super::{
+    Story,
+    story::{ENG, GRACE as SLACKS_GRACE, LINUS as SLACKS_LINUS},
+};
 use crate::databases::on_both;
 
 const TASK: &str = "Update the docs, one child per package: api, web";
@@ -85,6 +88,37 @@ on_both!(what_nobody_decides_lapses_and_a_reply_goes_on, |db| async {
     story.until_linear(&session, "Approve version 2").await;
     story.end().await;
 });
+
+on_both!(
+    /// Whoever is named by their account in Slack is mentioned there, and named here.
+    people_are_reminded_where_they_are,
+    |db| async {
+        let slack = |id: &str| Approver::Member { platform: Platform::Slack, id: id.into() };
+        let policy = Policy {
+            approvers: vec![slack(SLACKS_GRACE), member(GRACE)],
+            remind_after: vec![Duration::from_mins(10)],
+            escalate_to: vec![slack(SLACKS_LINUS)],
+            ..Policy::default()
+        };
+        let mut routes = under(policy);
+        routes.routes[0].notify_slack_channel = Some(ENG.into());
+        let story = Story::in_linear(db, routes).await;
+        let session = story.delegate(ADA, TASK).await;
+        story.until("[Approve]").await;
+        story.until_linear(&session, "Approve version 1").await;
+        story.wait_long(Duration::from_mins(11)).await;
+        let thread = story.thread_text();
+        assert!(thread.contains("still waits for 1 approval of @Grace Hopper, Linear member "), "{thread}");
+        assert!(thread.contains("@Linus: nobody has decided so far, and this was the last reminder."), "{thread}");
+        let session_text = story.session_text(&session);
+        assert!(session_text.contains("1 approval of Slack member U0GRACE, Linear member "), "{session_text}");
+        assert!(session_text.contains("Slack member U0LINUS: nobody has decided so far"), "{session_text}");
+        story.press(SLACKS_GRACE, "baton.approve").await;
+        story.until_status(&session, Status::Complete).await;
+        assert_eq!(story.runs().len(), 3);
+        story.end().await;
+    }
+);
 
 on_both!(a_prompt_is_edited_in_words, |db| async {
     let story = Story::in_linear(db, Routes::default()).await;

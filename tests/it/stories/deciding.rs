@@ -10,6 +10,7 @@ use baton::{
     },
     simulator::oz::Mode,
 };
+use serde_json::json;
 
 use super::{
     Story,
@@ -53,6 +54,26 @@ on_both!(
         let mut dispatches: Vec<_> = runs.iter().map(|run| &run.metadata["baton.dispatch"]).collect();
         dispatches.dedup();
         assert_eq!(dispatches.len(), 3, "each start has a dispatch of its own");
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// Also where each child runs and all that it returns.
+    what_is_approved_can_be_read_in_full,
+    |db| async {
+        let story = Story::begin(db).await;
+        let returns = format!("One pull request{}, and a report", ", with its tests".repeat(12));
+        let child = json!({"name": "api", "prompt": "Do the API.", "returns": returns, "environment": "sandbox"});
+        story.world.oz.say(&format!("```baton-proposal\n{}\n```", json!({ "children": [child] })));
+        story.orchestrate(TASK).await;
+        story.until("[Approve]").await;
+        let thread = story.thread_text();
+        for part in ["environment: sandbox".to_owned(), format!("returns: {returns}"), "Do the API.".to_owned()] {
+            assert!(thread.contains(&part), "{part}:\n{thread}");
+        }
+        story.press(ADA, "baton.stop").await;
+        story.until("*Stopped*").await;
         story.end().await;
     }
 );
@@ -167,7 +188,7 @@ on_both!(a_proposal_that_nobody_decides_lapses, |db| async {
     assert!(story.thread_text().contains("[Approve]"));
     story.wait(Duration::from_secs(15)).await;
     let thread = story.thread_text();
-    assert!(thread.contains("Nobody decided on version 1") && !thread.contains("[Approve]"), "{thread}");
+    assert!(thread.contains("so it lapsed. Reply here to go on.") && !thread.contains("[Approve]"), "{thread}");
     assert_eq!(story.runs().len(), 1);
 
     // A reply takes it up again.
@@ -202,7 +223,7 @@ on_both!(
         assert!(!thread.contains("@Linus"), "{thread}");
         pass(&story, 10).await;
         let thread = story.thread_text();
-        assert!(thread.contains("@Linus: nobody has decided so far, and this was the last reminder."), "{thread}");
+        assert!(thread.contains("@Linus: 1 of 2 have approved, and this was the last reminder."), "{thread}");
         assert_eq!(thread.matches("still waits for").count(), 2, "{thread}");
         story.press(GRACE, "baton.approve").await;
         story.until("Done").await;
