@@ -1,6 +1,8 @@
 //! What a person did, on its way to an orchestration: which one it is about, or that it starts one.
 //! Called by the inbox worker, in its transaction.
 
+use std::time::Duration;
+
 use super::{
     Core, Result,
     admit::{self, Started},
@@ -27,6 +29,8 @@ use crate::{
 
 /// A list in a chat shows so many.
 const LISTED: u32 = 15;
+/// Platforms tell within seconds, or again after a minute.
+const LATE: Duration = Duration::from_secs(30);
 /// More orchestrations than this at once on one issue are a loop, or a mistake.
 const MOST_ON_AN_ISSUE: usize = 3;
 
@@ -36,13 +40,22 @@ pub(super) struct Acting<'a> {
     pub tx: &'a mut Tx,
     pub cause: InputId,
     pub now: Timestamp,
+    /// When it was done, as far as the platform says.
+    pub at: Option<Timestamp>,
 }
 
 impl Acting<'_> {
     pub async fn act(mut self, act: Act) -> Result<&'static str> {
         let here = self.orchestration_of(&act.conversation).await?;
-        let Act { actor, conversation, deed, answer } = act;
+        let Act { actor, conversation, deed, answer, at } = act;
         let from = From { actor, conversation, answer };
+        self.at = at;
+        if let Some(id) = &here
+            && is_words(&deed)
+            && self.was_stopped_since(id).await?
+        {
+            return Ok("said before the stop, and told after it");
+        }
         match (deed, here) {
             (Deed::Slash { verb, text }, _) => self.command(from, parse::slash(verb, &text), None).await,
             (Deed::Mention { text, message } | Deed::Direct { text, message }, Some(id)) => {
@@ -64,7 +77,7 @@ impl Acting<'_> {
             (Deed::Remark { text, message }, Some(id)) if from.conversation.platform == Platform::Linear => {
                 self.input(&id, Input::Prompted { actor: from.actor, text, message }).await
             }
-            (Deed::Prompt { text, message }, Some(id)) => {
+            (Deed::Prompt { text, message, .. }, Some(id)) => {
                 self.input(&id, Input::Prompted { actor: from.actor, text, message }).await
             }
             (Deed::Remark { text, message }, Some(id)) => {
@@ -94,18 +107,19 @@ impl Acting<'_> {
             (Deed::StopControl, None) => self.stop_unknown(from).await,
             (Deed::Session(session), here) => self.session(from, *session, here).await,
             // The session's beginning has not reached us: this is all that we know of it.
-            (Deed::Prompt { text, message }, None) => {
+            (Deed::Prompt { text, message, issue }, None) => {
+                let known = self.issue_of(&from.conversation).await?;
                 let session = Session {
                     text,
                     message: Some(message),
                     root: None,
                     background: None,
                     delegated: false,
-                    issue: None,
+                    issue: known.or(issue.map(|issue| *issue)),
                 };
                 self.session(from, session, None).await
             }
-            (Deed::Labelled { added, issue, at }, _) => self.labelled(from, &added, *issue, at).await,
+            (Deed::Labelled { added, issue }, _) => self.labelled(from, &added, *issue).await,
         }
     }
 
@@ -129,10 +143,18 @@ impl Acting<'_> {
         if let Some(id) = here {
             return self.input(&id, reply(from, session.text, message, false)).await;
         }
-        if let Some(key) = from.conversation.key()
-            && kept::get_in(self.tx, &stopped_key(&key)).await?.is_some()
-        {
-            return Ok("stopped before it began");
+        if let Some(key) = from.conversation.key() {
+            if let Some(stop) = kept::get_in(self.tx, &stopped_key(&key)).await? {
+                if !self.is_after(&stop) {
+                    return Ok("stopped before it began");
+                }
+                kept::forget(self.tx, &stopped_key(&key)).await?;
+            }
+            // Whatever becomes of this: what is said next in the session is under the same route.
+            if let Some(issue) = &session.issue {
+                kept::put(self.tx, &issue_key(&key), &serde_json::to_string(issue).unwrap_or_default(), self.now)
+                    .await?;
+            }
         }
         // Mentioned in the thread of an orchestration that has no session: what was said is heard there.
         if let Some(root) = &session.root {
@@ -158,11 +180,36 @@ impl Acting<'_> {
         match command {
             Command::Start(verb, ask) => {
                 let Session { background, delegated, issue, .. } = session;
+                let background = background.or_else(|| issue.as_ref().map(Issue::in_words));
                 let wanted = Wanted { background, delegated, issue, ..Wanted::by_message(verb, ask, message) };
                 self.start(from, wanted).await
             }
-            command => self.command(from, command, None).await,
+            command => {
+                // It is answered in the session, whatever it is about.
+                let answer = AnswerPath { at: Some(from.conversation.clone()), ..from.answer.clone() };
+                self.command(From { answer, ..from }, command, None).await
+            }
         }
+    }
+
+    /// What was said late was said before somebody stopped it.
+    async fn was_stopped_since(&mut self, id: &OrchestrationId) -> Result<bool> {
+        let Some(at) = self.at.filter(|at| self.now.since(*at) > LATE) else { return Ok(false) };
+        let loaded = orchestrations::load(self.tx, id).await?;
+        Ok(loaded.is_some_and(|loaded| loaded.orchestration.was_stopped_after(at)))
+    }
+
+    /// Whether this was done after a stop that was kept.
+    fn is_after(&self, stop: &str) -> bool {
+        let stop = stop.parse().map(Timestamp::from_millis);
+        self.at.zip(stop.ok()).is_some_and(|(at, stop)| at > stop)
+    }
+
+    /// As it was told when the session began.
+    async fn issue_of(&mut self, session: &Conversation) -> Result<Option<Issue>> {
+        let Some(key) = session.key() else { return Ok(None) };
+        let kept = kept::get_in(self.tx, &issue_key(&key)).await?;
+        Ok(kept.and_then(|json| serde_json::from_str(&json).ok()))
     }
 
     /// A session with nobody behind it may be one that we are just opening, or have opened since we
@@ -172,13 +219,7 @@ impl Acting<'_> {
     }
 
     /// Labels were put on an issue: a route may want an orchestration for one of them.
-    async fn labelled(
-        &mut self,
-        from: From,
-        added: &[String],
-        issue: Issue,
-        at: Option<Timestamp>,
-    ) -> Result<&'static str> {
+    async fn labelled(&mut self, from: From, added: &[String], issue: Issue) -> Result<&'static str> {
         if !self.core.routes.starts(&from.conversation, &issue, added) {
             return Ok("no route for that label");
         }
@@ -188,7 +229,7 @@ impl Acting<'_> {
         }
         // Linear tells what it could not tell at once an hour later: whoever asked again meanwhile has
         // what they wanted.
-        if let Some(at) = at
+        if let Some(at) = self.at
             && orchestrations::asked_since(self.tx, &place, at).await?
         {
             return Ok("asked for again since then");
@@ -213,7 +254,8 @@ impl Acting<'_> {
             if from.conversation.session().is_none() {
                 return Ok("not about an orchestration");
             }
-            kept::put(self.tx, &stopped_key(&key), "", self.now).await?;
+            let stop = self.at.unwrap_or(self.now).as_millis().to_string();
+            kept::put(self.tx, &stopped_key(&key), &stop, self.now).await?;
             return self.tell(&from, Message::line("Nothing is under way here, and nothing will be started.")).await;
         }
         for open in orchestrations::open_in(self.tx, &from.conversation.place_key()).await? {
@@ -442,8 +484,21 @@ pub(super) async fn opens_session(tx: &mut Tx, conversation: &Conversation) -> R
 }
 
 /// Under which a stop is remembered that came before what it stops.
-fn stopped_key(conversation: &str) -> String {
+pub(super) fn stopped_key(conversation: &str) -> String {
     format!("{}{conversation}", kept::STOPPED)
+}
+
+/// Under which it is remembered which issue a session is on.
+fn issue_key(conversation: &str) -> String {
+    format!("{}{conversation}", kept::ISSUE)
+}
+
+/// They are passed on, or begin something.
+const fn is_words(deed: &Deed) -> bool {
+    matches!(
+        deed,
+        Deed::Mention { .. } | Deed::Direct { .. } | Deed::Remark { .. } | Deed::Prompt { .. } | Deed::Session(_)
+    )
 }
 
 /// Who did something, where, and how they can be answered.

@@ -4,7 +4,8 @@
 
 use super::{
     Result,
-    apply::{insert, send_alone},
+    acting::stopped_key,
+    apply::{apply, insert, send_alone},
 };
 use crate::{
     domain::{
@@ -14,12 +15,13 @@ use crate::{
         decide::{self, Opening, Refused},
         effect::Effect,
         failure::Problem,
+        input::Input,
         message::Message,
         policy::{Means, Policy, Rights, Wish},
         words::answers,
     },
     ids::{InputId, OrchestrationId},
-    storage::{Tx, audit::NewEntry, conversations, orchestrations, spending},
+    storage::{Tx, audit::NewEntry, conversations, kept, orchestrations, spending},
     time::Timestamp,
 };
 
@@ -54,13 +56,27 @@ pub(super) async fn admitted(
         Some(key) => conversations::find(tx, &key).await?.is_some_and(|other| other != opening.id),
         None => false,
     };
+    if let Some(key) = opening.conversation.key()
+        && kept::get_in(tx, &stopped_key(&key)).await?.is_some()
+    {
+        return Ok(()); // somebody has stopped it meanwhile, and was told
+    }
     let (place, asker, answer) = (opening.conversation.clone(), opening.request.by.clone(), opening.answer.clone());
+    let (id, text, message) = (opening.id.clone(), opening.request.ask.task.clone(), opening.request.message.clone());
     let refusal = if taken {
         answers::warning("This thread already has an orchestration. Reply in it to go on.")
     } else {
         match start_with(tx, opening, Some(rights), cause, now).await? {
             Started::Refused(message) => message,
-            Started::New | Started::Known | Started::Asked => return Ok(()),
+            Started::New | Started::Asked => return Ok(()),
+            // Something else was said while it was found out, and began it.
+            Started::Known => {
+                if let Some(message) = message {
+                    let input = Input::Reply { actor: asker, text, message, correction: false };
+                    apply(tx, &id, input, cause, now).await?;
+                }
+                return Ok(());
+            }
         }
     };
     let effect = Effect::SayPrivately { to: asker, message: refusal, answer };

@@ -144,7 +144,7 @@ impl Inbox {
             Event::Act(act) => {
                 let cause = InputId::new(format!("event:{}", event.id));
                 // On the heap: it is the largest future that there is.
-                Box::pin(Acting { core: &self.core, tx, cause, now }.act(*act)).await.map(Some)
+                Box::pin(Acting { core: &self.core, tx, cause, now, at: None }.act(*act)).await.map(Some)
             }
         }
     }

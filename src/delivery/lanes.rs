@@ -56,6 +56,8 @@ pub(super) fn place(
         }
         Effect::Upload { .. } | Effect::UploadTranscript { .. } => (format!("files:{owner}"), false, None),
         Effect::ShowBoard => (format!("board:{owner}"), false, None),
+        // In a session an answer is what its state follows from.
+        Effect::SayPrivately { .. } if conversation.session().is_some() => (alone, true, None),
         Effect::LookInto { .. } | Effect::SayPrivately { .. } => (alone, true, Some(PRIVATE)),
         Effect::React { .. } => (alone, false, Some(REACTION)),
         // Whether its trigger still lives is for the platform to say, and the person is told then.

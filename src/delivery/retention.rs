@@ -47,7 +47,7 @@ pub(super) async fn run_once(core: &Core) -> Result<Round> {
             tracing::info!(workspaces = renewed, "tokens that an older key sealed were sealed with the first");
         }
     }
-    kept::forget_stopped_before(&core.store, now - *deliveries).await?;
+    kept::forget_conversations_before(&core.store, now - *deliveries).await?;
     mended::forget_before(&core.store, now - MENDED, BATCH).await?;
     spending::forget(&core.store, now).await?;
     let events = inbox::forget_before(&core.store, now - *events, BATCH).await?;

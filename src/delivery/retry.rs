@@ -9,6 +9,7 @@ use crate::{
     domain::{
         effect::Effect,
         failure::{Failure, Problem},
+        message::Tone,
         words::problems,
     },
     ids::{DeliveryId, fraction},
@@ -108,6 +109,10 @@ fn patience(effect: &Effect) -> Duration {
         Effect::Mirrored { what } => patience(what),
         // Somebody waits for the answer, and can ask again.
         Effect::LookUp { .. } | Effect::Admit { .. } | Effect::ReadPlan { .. } => Duration::from_secs(30),
+        // The state of a session follows from it.
+        Effect::SayPrivately { message, .. } if matches!(message.tone, Tone::Final | Tone::Failure | Tone::Ask) => {
+            Duration::from_hours(24)
+        }
         // Later it tells nobody anything any more.
         Effect::LookInto { .. }
         | Effect::SayPrivately { .. }

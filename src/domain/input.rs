@@ -41,6 +41,8 @@ pub struct Act {
     pub conversation: Conversation,
     pub deed: Deed,
     pub answer: AnswerPath,
+    /// When, as far as the platform says: it may be told hours later.
+    pub at: Option<Timestamp>,
 }
 
 /// What a person did.
@@ -68,11 +70,10 @@ pub enum Deed {
     /// An agent session was opened for us (Linear).
     Session(Box<Session>),
     /// Words in an agent session. `message` is the comment that they came from or, without one,
-    /// `activity:` and the activity's id.
-    Prompt { text: String, message: String },
-    /// Labels were put on an issue (Linear) at `at`, which may be hours ago; a route may start an
-    /// orchestration by one of them.
-    Labelled { added: Vec<String>, issue: Box<Issue>, at: Option<Timestamp> },
+    /// `activity:` and the activity's id. The issue is without its labels and project.
+    Prompt { text: String, message: String, issue: Option<Box<Issue>> },
+    /// Labels were put on an issue (Linear); a route may start an orchestration by one of them.
+    Labelled { added: Vec<String>, issue: Box<Issue> },
 }
 
 /// How an agent session began: somebody mentioned us, delegated an issue to us, or an automation did.

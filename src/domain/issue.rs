@@ -22,3 +22,17 @@ pub struct Issue {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
 }
+
+impl Issue {
+    /// For an agent to read, where Linear gives it nothing.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let lines = [
+            format!("The issue {}: {}", self.identifier, self.title.trim()),
+            self.url.clone().unwrap_or_default(),
+            if self.labels.is_empty() { String::new() } else { format!("Labels: {}", self.labels.join(", ")) },
+            self.description.as_deref().map(|text| format!("\n{}", text.trim())).unwrap_or_default(),
+        ];
+        lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+}

@@ -28,6 +28,7 @@ use crate::{
         message::{About, Block, Form, Message, Press, Text, Tone},
         options,
         policy::Rights,
+        words::problems,
     },
     time::Timestamp,
 };
@@ -168,7 +169,7 @@ impl Linear {
             (Thread::Comments(root), issue) => {
                 let id = own_id(&[errand.delivery.as_str(), "post"]);
                 let body = render::without_files(message, us, In::Comment);
-                self.comment(here.organization, &id, issue, Some(root), &body).await?;
+                self.comment(here.organization, &id, issue, Some(root), &body).await.map_err(thread_gone)?;
                 Ok(id)
             }
             (Thread::None, Some(issue)) => self.start_thread(errand, here, issue, message, outline, us).await,
@@ -256,7 +257,7 @@ impl Linear {
             Thread::Comments(_) | Thread::None => {
                 let body = render::without_files(message, us, In::Comment);
                 let id = id.strip_prefix("comment:").unwrap_or(id);
-                self.edit_comment(here.organization, id, &body).await?;
+                self.edit_comment(here.organization, id, &body).await.map_err(message_gone)?;
                 match own_card(here.issue, outline, us) {
                     Some(card) => self.attach(here.organization, &card).await,
                     None => Ok(()),
@@ -319,7 +320,11 @@ impl Linear {
         let Thread::Session(session) = here.thread else {
             let body = render::without_files(message, us, In::Comment);
             let id = id.strip_prefix("comment:").unwrap_or(id);
-            return if body.is_empty() { Ok(()) } else { self.edit_comment(here.organization, id, &body).await };
+            return if body.is_empty() {
+                Ok(())
+            } else {
+                self.edit_comment(here.organization, id, &body).await.map_err(message_gone)
+            };
         };
         let headline = render::headline(message, us);
         if headline.is_empty() {
@@ -500,6 +505,23 @@ fn in_words(form: &Form) -> Message {
         Form::Edit { .. } => Message::of(vec![Block::Line(
             Text::plain("Change a child's prompt by replying ").code("edit NAME: what it is to do").then("."),
         )]),
+    }
+}
+
+/// Somebody deleted the comment that is to be edited.
+fn message_gone(failure: Failure) -> Failure {
+    gone_as(failure, problems::MESSAGE_GONE)
+}
+
+/// Somebody deleted the comment that is to be answered.
+fn thread_gone(failure: Failure) -> Failure {
+    gone_as(failure, problems::THREAD_GONE)
+}
+
+fn gone_as(failure: Failure, code: &str) -> Failure {
+    match failure {
+        Failure::Gone(problem) if problem.code == "not_found" => Failure::Gone(Problem::new(code)),
+        failure => failure,
     }
 }
 

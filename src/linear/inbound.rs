@@ -102,7 +102,7 @@ impl Reader<'_> {
             delegated: is_delegation && actor.is_person() && issue.is_some(),
             issue,
         };
-        Ok(act(actor, conversation, Deed::Session(Box::new(session))))
+        Ok(self.act(actor, conversation, Deed::Session(Box::new(session))))
     }
 
     fn prompted(&self) -> Read {
@@ -112,7 +112,7 @@ impl Reader<'_> {
         let body = self.first(&["/agentActivity/content/body", "/agentActivity/body"]).unwrap_or_default();
         let text = words_to_us(body, self.us);
         if self.text("/agentActivity/signal") == Some("stop") || is_stop(&text) {
-            return Ok(act(actor, conversation, Deed::StopControl));
+            return Ok(self.act(actor, conversation, Deed::StopControl));
         }
         if text.is_empty() {
             return Err("a prompt without words");
@@ -120,7 +120,8 @@ impl Reader<'_> {
         let activity = || self.text("/agentActivity/id").map(|id| format!("activity:{id}"));
         let message = self.text("/agentActivity/sourceCommentId").map(str::to_owned).or_else(activity);
         let message = message.ok_or("a prompt without an id")?;
-        Ok(act(actor, conversation, Deed::Prompt { text, message }))
+        let issue = self.issue("/agentSession/issue", &Context::default());
+        Ok(self.act(actor, conversation, Deed::Prompt { text, message, issue: issue.map(Box::new) }))
     }
 
     fn labelled(&self) -> Read {
@@ -141,7 +142,7 @@ impl Reader<'_> {
         }
         let issue = self.issue("/data", &Context::default()).ok_or("an issue without an id")?;
         let conversation = Conversation::linear(&self.us.organization, &issue.id, None);
-        Ok(act(actor, conversation, Deed::Labelled { added, issue: Box::new(issue), at: self.at() }))
+        Ok(self.act(actor, conversation, Deed::Labelled { added, issue: Box::new(issue) }))
     }
 
     fn comment(&self) -> Read {
@@ -160,14 +161,14 @@ impl Reader<'_> {
         } else {
             Deed::Remark { text, message }
         };
-        Ok(act(actor, conversation, deed))
+        Ok(self.act(actor, conversation, deed))
     }
 
     /// The issue was taken away from us, which stops what we do there.
     fn unassigned(&self) -> Read {
         let actor = self.actor("/notification/actor", "/notification/actorId")?;
         let issue = self.first(&["/notification/issueId", "/notification/issue/id"]).ok_or("no issue")?;
-        Ok(act(actor, Conversation::linear(&self.us.organization, issue, None), Deed::StopControl))
+        Ok(self.act(actor, Conversation::linear(&self.us.organization, issue, None), Deed::StopControl))
     }
 
     /// Who did it, never ourselves: what we write would otherwise call us again. Nobody named means
@@ -252,6 +253,11 @@ impl Reader<'_> {
         (!parts.is_empty()).then(|| shorten(&parts.join("\n\n"), LONGEST_BACKGROUND))
     }
 
+    /// Linear has no way to answer one person alone.
+    fn act(&self, actor: Actor, conversation: Conversation, deed: Deed) -> Event {
+        Event::Act(Box::new(Act { actor, conversation, deed, answer: AnswerPath::default(), at: self.at() }))
+    }
+
     /// When it happened, however late it is told.
     fn at(&self) -> Option<Timestamp> {
         self.text("/createdAt").and_then(Timestamp::parse_rfc3339)
@@ -264,11 +270,6 @@ impl Reader<'_> {
     fn first(&self, pointers: &[&str]) -> Option<&str> {
         pointers.iter().find_map(|pointer| self.text(pointer))
     }
-}
-
-/// Linear has no way to answer one person alone.
-fn act(actor: Actor, conversation: Conversation, deed: Deed) -> Event {
-    Event::Act(Box::new(Act { actor, conversation, deed, answer: AnswerPath::default() }))
 }
 
 /// An issue as what is asked for.

@@ -257,12 +257,15 @@ impl Reader<'_> {
             // A form is in no channel.
             at: Some(conversation.clone()).filter(|at| !at.place.is_empty()),
         };
-        Event::Act(Box::new(Act { actor, conversation, deed, answer }))
+        Event::Act(Box::new(Act { actor, conversation, deed, answer, at: self.at() }))
     }
 
     fn uninstalled(&self) -> Event {
-        let at = self.payload.pointer("/event_time").and_then(Value::as_i64).map(Timestamp::from_secs);
-        Event::Uninstalled { platform: Platform::Slack, workspace: self.us.workspace.clone(), at }
+        Event::Uninstalled { platform: Platform::Slack, workspace: self.us.workspace.clone(), at: self.at() }
+    }
+
+    fn at(&self) -> Option<Timestamp> {
+        self.payload.get("event_time").and_then(Value::as_i64).map(Timestamp::from_secs)
     }
 
     fn text(&self, pointer: &str) -> Option<&str> {

@@ -25,10 +25,17 @@ pub async fn forget(tx: &mut Tx, key: &str) -> Result<()> {
 /// Before the name of a conversation that was stopped before anything began in it.
 pub const STOPPED: &str = "stopped:";
 
-/// Forgets conversations that were stopped before `before`; returns how many.
-pub async fn forget_stopped_before(store: &Store, before: Timestamp) -> Result<u64> {
-    let pattern = format!("{STOPPED}%");
-    Ok(store.write("forget old stops", FORGET_OLD, args![pattern.as_str(), before]).await?.len() as u64)
+/// Before the name of a session, for the issue that it is on.
+pub const ISSUE: &str = "issue:";
+
+/// Forgets what was kept of conversations before `before`; returns of how many.
+pub async fn forget_conversations_before(store: &Store, before: Timestamp) -> Result<u64> {
+    let mut forgotten = 0;
+    for kind in [STOPPED, ISSUE] {
+        let pattern = format!("{kind}%");
+        forgotten += store.write("forget old conversations", FORGET_OLD, args![pattern.as_str(), before]).await?.len();
+    }
+    Ok(forgotten as u64)
 }
 
 /// Whether the database takes a write: what only answers reads is of no use to us.

@@ -64,6 +64,10 @@ async fn reconcile(core: &Core, linear: &Linear, organization: &str, session: &M
     let created = (!is_ours).then_some(&session.created);
     let mut adopted = 0;
     for body in created.into_iter().chain(&session.prompts) {
+        let said_at = body.get("createdAt").and_then(Value::as_str).and_then(Timestamp::parse_rfc3339);
+        if said_at.is_some_and(|at| at < now - LOOK_BACK) {
+            continue; // it may have been forgotten that it is known
+        }
         let Some(event) = envelope::event_of(body, now) else { continue };
         if let Ok(Stored::New) = core.ingest.store(event).await {
             adopted += 1;
@@ -80,7 +84,8 @@ async fn reconcile(core: &Core, linear: &Linear, organization: &str, session: &M
         tell(&mut tx, Kind::SessionAdopted, id, key, what, now).await?;
         tx.commit().await?;
     }
-    if let Some(known) = known.filter(|_| adopted == 0 && session.status == "active")
+    let shows_work = matches!(session.status.as_str(), "pending" | "active" | "stale");
+    if let Some(known) = known.filter(|_| adopted == 0 && shows_work)
         && is_over(core, &known, now).await?
     {
         close(core, linear, organization, session, &known, now).await?;

@@ -8,6 +8,7 @@ use super::Turn;
 use crate::domain::{
     actor::Platform,
     effect::{Effect, PostKey, Slot, TimerName},
+    input::AnswerPath,
     message::{Message, Tone},
     orchestration::{Ending, Stage},
     words::{cards, proposals},
@@ -20,6 +21,7 @@ impl Turn<'_> {
     /// The last thing said must leave the session in the state that is true: waiting for an answer
     /// while people have to decide, complete when it has ended.
     pub(super) fn keep_session(&mut self) {
+        self.complete_others();
         if self.it.conversation.session().is_none() {
             return;
         }
@@ -38,9 +40,10 @@ impl Turn<'_> {
         };
         let said = |effect: &&mut Effect| match effect {
             Effect::Say { .. } | Effect::Edit { .. } => true,
-            Effect::SayPrivately { to, .. } => to.platform == Platform::Linear,
+            Effect::SayPrivately { to, answer, .. } => to.platform == Platform::Linear && answer.at.is_none(),
             _ => false,
         };
+        self.say_below_files(standing.as_ref(), said);
         let Some(last) = self.out.effects.iter_mut().rfind(said) else { return };
         match last {
             // Nothing can be edited there: what would be is said again, in short.
@@ -50,6 +53,28 @@ impl Turn<'_> {
             }
             Effect::Say { message, .. } | Effect::SayPrivately { message, .. } => fit(message, tone, standing),
             _ => {}
+        }
+    }
+
+    /// In a session in which somebody only asked about this one, nothing more is to come.
+    fn complete_others(&mut self) {
+        for effect in &mut self.out.effects {
+            if let Effect::SayPrivately { message, answer: AnswerPath { at: Some(at), .. }, .. } = effect
+                && at.session().is_some()
+                && *at != self.it.conversation
+            {
+                *message = std::mem::take(message).tone(Tone::Final);
+            }
+        }
+    }
+
+    /// A file is a row of its own, and takes the options away.
+    fn say_below_files(&mut self, standing: Option<&Message>, said: impl Fn(&&mut Effect) -> bool) {
+        let is_file = |effect: &Effect| matches!(effect, Effect::Upload { .. } | Effect::UploadTranscript { .. });
+        let Some(file) = self.out.effects.iter().rposition(is_file) else { return };
+        let is_last = !self.out.effects[file..].iter_mut().any(|mut effect| said(&mut effect));
+        if let Some(message) = standing.filter(|_| is_last) {
+            self.out.effects.push(Effect::Say { post: None, message: message.clone() });
         }
     }
 

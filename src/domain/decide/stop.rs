@@ -9,7 +9,7 @@ use crate::domain::{
     audit::Kind,
     effect::{Effect, Purpose, Slot, TimerName},
     input::AnswerPath,
-    message::Tone,
+    message::{Message, Tone},
     orchestration::{ChildState, Ending, Fate, STALE, Stage},
     run::CancelAnswer,
     words::{answers, cards},
@@ -31,6 +31,10 @@ impl Turn<'_> {
             | Stage::Running
             | Stage::Summarising { .. } => {
                 self.record(Kind::Stopped, Some(actor), "stopped it");
+                // In a session elsewhere nothing else would say so.
+                if answer.at.as_ref().is_some_and(|at| at.session().is_some() && *at != self.it.conversation) {
+                    self.tell(actor, answer, Message::line("It is being stopped."));
+                }
                 self.stop_all(actor, Ending::Stopped { by: actor.clone() });
             }
         }

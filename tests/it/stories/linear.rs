@@ -241,6 +241,117 @@ on_both!(
     }
 );
 
+on_both!(
+    /// What was written before the stop and told after it sets nobody to work again.
+    words_that_are_told_late_do_not_undo_a_stop,
+    |db| async {
+        let story = Story::in_linear(db, Routes::default()).await;
+        let session = story.delegate(ADA, TASK).await;
+        story.until_linear(&session, "Approve version 1").await;
+        story.world.linear.set_target("http://127.0.0.1:1");
+        story.prompt(GRACE, &session, "rewrite it all").await;
+        story.world.linear.set_target(&story.address);
+        story.wait(Duration::from_secs(5)).await;
+        story.stop_session(ADA, &session).await;
+        story.until_status(&session, Status::Complete).await;
+        story.wait_long(Duration::from_mins(2)).await;
+        assert_eq!((story.world.linear.undelivered(), story.status(&session)), (0, Status::Complete));
+        assert!(story.world.oz.runs()[0].follow_ups.is_empty(), "{:?}", story.world.oz.runs()[0].follow_ups);
+        story.prompt(GRACE, &session, "now rewrite it all").await;
+        story.until_linear(&session, "version 2").await;
+        story.stop_session(ADA, &session).await;
+        story.until_status(&session, Status::Complete).await;
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// Whatever is said next in a session is under the route of its issue.
+    a_second_message_has_the_policy_of_the_first,
+    |db| async {
+        let starters = vec![Approver::Member { platform: Platform::Linear, id: GRACE.into() }];
+        let strict = Policy { name: "strict".into(), starters, ..Policy::default() };
+        let route = Route { linear_team: Some("ENG".into()), policy: Some("strict".into()), ..Route::default() };
+        let policies = [("strict".to_owned(), strict)].into();
+        let story = Story::in_linear(db, Routes { routes: vec![route], policies, ..Routes::default() }).await;
+        let session = story.delegate(ADA, TASK).await;
+        story.until_status(&session, Status::Complete).await;
+        story.prompt(ADA, &session, "do it anyway").await;
+        story.wait(Duration::from_secs(20)).await;
+        assert_eq!(story.session_text(&session).matches("may not start").count(), 2, "{}", story.session_text(&session));
+        assert_eq!(story.runs(), Vec::new());
+        story.prompt(GRACE, &session, "do it").await;
+        story.until_status(&session, Status::AwaitingInput).await;
+        assert!(story.world.oz.runs()[0].prompt.contains(TASK), "{}", story.world.oz.runs()[0].prompt);
+        story.stop_session(ADA, &session).await;
+        story.until_status(&session, Status::Complete).await;
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// Whoever asks in a session of their own is answered there, and not where the work goes on.
+    what_is_asked_in_another_session_is_answered_in_it,
+    |db| async {
+        let story = Story::in_linear(db, Routes::default()).await;
+        let issue = story.world.linear.issue(TASK, "").await;
+        let session = story.mention(ADA, &issue, "please do").await;
+        story.until_linear(&session, "Approve version 1").await;
+        let rows = || story.world.linear.activities(&session).len();
+        let before = rows();
+        let aside = story.mention(GRACE, &issue, "status").await;
+        story.until_status(&aside, Status::Complete).await;
+        assert!(story.session_text(&aside).contains("Waiting for a decision on version 1"));
+        assert_eq!((rows(), story.status(&session)), (before, Status::AwaitingInput), "{}", story.session_text(&session));
+        let aside = story.mention(GRACE, &issue, "stop").await;
+        story.until_status(&aside, Status::Complete).await;
+        story.until_status(&session, Status::Complete).await;
+        assert!(story.session_text(&aside).contains("It is being stopped."), "{}", story.session_text(&aside));
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// A file is a row of the session, and the options are those of the last.
+    what_is_shown_meanwhile_leaves_the_options,
+    |db| async {
+        let story = Story::in_linear(db, Routes::default()).await;
+        let session = story.delegate(ADA, TASK).await;
+        story.until_linear(&session, "Approve version 1").await;
+        story.prompt(GRACE, &session, "show transcript").await;
+        story.until_linear(&session, "transcript").await;
+        story.wait(Duration::from_secs(10)).await;
+        assert_eq!(story.status(&session), Status::AwaitingInput, "{}", story.session_text(&session));
+        story.choose(ADA, &session, "approve").await;
+        story.until_status(&session, Status::Complete).await;
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// While it is found out whether they may, it is stopped.
+    who_is_being_looked_up_can_be_stopped,
+    |db| async {
+        let starters = vec![Approver::Domain("example.com".into())];
+        let route = Route { policy: Some("strict".into()), ..Route::default() };
+        let policies = [("strict".to_owned(), Policy { name: "strict".into(), starters, ..Policy::default() })].into();
+        let story = Story::in_linear(db, Routes { routes: vec![route], policies, ..Routes::default() }).await;
+        story.world.faults.add("linear", "graphql", Fault::Status(503), 2);
+        let session = story.delegate(ADA, TASK).await;
+        story.stop_session(ADA, &session).await;
+        story.wait(Duration::from_secs(30)).await;
+        story.world.faults.clear();
+        story.wait(Duration::from_mins(1)).await;
+        assert_eq!(story.runs(), Vec::new(), "{}", story.session_text(&session));
+        // A new request is not the one that was stopped.
+        story.prompt(ADA, &session, "do it after all").await;
+        story.until_linear(&session, "Approve version 1").await;
+        story.stop_session(ADA, &session).await;
+        story.until_status(&session, Status::Complete).await;
+        story.end().await;
+    }
+);
+
 on_both!(a_label_starts_an_orchestration, |db| async {
     let route = Route { linear_label: Some("orchestrate".into()), ..Route::default() };
     let story = Story::in_linear(db, Routes { routes: vec![route], ..Routes::default() }).await;
