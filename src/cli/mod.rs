@@ -186,9 +186,12 @@ fn written(result: io::Result<()>) -> Result<bool, Failed> {
     }
 }
 
+/// What a decision needs of a thread's stack in code that is not optimized comes near the usual 2 MiB.
+const STACK: usize = 4 << 20;
+
 /// Runs the asynchronous part of a command to its end.
 fn block_on<T>(future: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
     runtime.map_err(|error| Failed::new(format!("the runtime could not be started: {error}")))?.block_on(future)
 }
 

@@ -105,7 +105,7 @@ impl Acting<'_> {
             (Deed::Submitted(filled), _) => self.submitted(from, filled).await,
             (Deed::StopControl, Some(id)) => self.input(&id, asked(&from, Command::Stop(None), None)).await,
             (Deed::StopControl, None) => self.stop_unknown(from).await,
-            (Deed::Session(session), here) => self.session(from, *session, here).await,
+            (Deed::Session(session), here) => Box::pin(self.session(from, *session, here)).await,
             // The session's beginning has not reached us: this is all that we know of it.
             (Deed::Prompt { text, message, issue }, None) => {
                 let known = self.issue_of(&from.conversation).await?;
@@ -117,7 +117,7 @@ impl Acting<'_> {
                     delegated: false,
                     issue: known.or(issue.map(|issue| *issue)),
                 };
-                self.session(from, session, None).await
+                Box::pin(self.session(from, session, None)).await
             }
             (Deed::Labelled { added, issue }, _) => self.labelled(from, &added, *issue).await,
         }
@@ -359,7 +359,7 @@ impl Acting<'_> {
             mirror,
             delegated,
         };
-        match admit::start(self.tx, opening, &self.cause, self.now).await? {
+        match Box::pin(admit::start(self.tx, opening, &self.cause, self.now)).await? {
             Started::New => Ok("started"),
             Started::Known => Ok("known"),
             Started::Asked => Ok("asked"),
@@ -423,7 +423,7 @@ impl Acting<'_> {
     }
 
     async fn input(&mut self, id: &OrchestrationId, input: Input) -> Result<&'static str> {
-        let applied = apply(self.tx, id, input, &self.cause, self.now).await?;
+        let applied = Box::pin(apply(self.tx, id, input, &self.cause, self.now)).await?;
         Ok(if applied { "decided" } else { "not about an orchestration" })
     }
 

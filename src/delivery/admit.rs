@@ -73,7 +73,7 @@ pub(super) async fn admitted(
             Started::Known => {
                 if let Some(message) = message {
                     let input = Input::Reply { actor: asker, text, message, correction: false };
-                    apply(tx, &id, input, cause, now).await?;
+                    Box::pin(apply(tx, &id, input, cause, now)).await?;
                 }
                 return Ok(());
             }

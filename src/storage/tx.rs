@@ -97,7 +97,7 @@ impl Tx {
             return Ok(());
         }
         let rows = std::mem::take(&mut self.gathered.orchestrations);
-        orchestrations::insert_all(self, &rows).await
+        Box::pin(orchestrations::insert_all(self, &rows)).await
     }
 
     /// Undoes everything, and returns when what it held is free again.
