@@ -9,8 +9,9 @@ use super::{
     run::RunSettings,
 };
 
-/// A form holds so many children; Slack's has room for a hundred blocks, and each child needs five.
-const PER_PAGE: usize = 15;
+/// A form holds so many children; Slack's has room for a hundred blocks, of which a child takes up to
+/// six, and all else together up to twelve.
+const PER_PAGE: usize = 14;
 /// And prompts of so many bytes in all: a view of more than 250,000 is refused.
 const BYTES_PER_PAGE: usize = 100_000;
 

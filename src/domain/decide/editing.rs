@@ -27,15 +27,27 @@ impl Turn<'_> {
         self.open_page(&draft, 1, answer);
     }
 
-    /// A page came back: the next one opens, or the new version is made.
+    /// A page came back: the next one opens, or the new version is made. What cannot be proposed is
+    /// kept, for the form to be opened with it again.
     pub(super) fn page_filled(&mut self, by: &Actor, page: FilledPage, answer: AnswerPath) {
         let Some(mut draft) = self.draft_of(by) else { return };
         self.it.drafts.retain(|other| other.by != *by);
         let next = page.number + 1;
-        if draft.fill(page) {
-            return self.edited(by, &draft, answer);
+        let proposed = draft.entries.len();
+        if !draft.fill(page) {
+            self.open_page(&draft, next, answer);
+            return self.keep(draft);
         }
-        self.open_page(&draft, next, answer);
+        let Err(fault) = self.edited(by, &draft, &answer) else { return };
+        // One more child is all that can be wrong, but for keeping none.
+        draft.entries.truncate(proposed);
+        self.keep(draft);
+        let sentence =
+            format!("That cannot be proposed: {fault}. Press Edit again: your other changes are still there.");
+        self.tell(by, answer, answers::warning(sentence));
+    }
+
+    fn keep(&mut self, draft: Draft) {
         self.it.drafts.push(draft);
         if self.it.drafts.len() > MOST_DRAFTS {
             self.it.drafts.remove(0);
@@ -49,7 +61,10 @@ impl Turn<'_> {
         let Some(entry) = entry else { return };
         prompt.clone_into(&mut entry.spec.prompt);
         entry.keep = true;
-        self.edited(by, &draft, answer);
+        if let Err(fault) = self.edited(by, &draft, &answer) {
+            let sentence = format!("That cannot be proposed: {fault}. Nothing was changed.");
+            self.tell(by, answer, answers::warning(sentence));
+        }
     }
 
     /// A new version takes the place of the last. Votes stay for the children that were in what they
@@ -78,15 +93,13 @@ impl Turn<'_> {
         true
     }
 
-    fn edited(&mut self, by: &Actor, draft: &Draft, answer: AnswerPath) {
+    /// Makes the new version, or says what is wrong with it.
+    fn edited(&mut self, by: &Actor, draft: &Draft, answer: &AnswerPath) -> Result<(), String> {
         let (kept, dropped) = draft.parted();
-        let most = self.it.max_children.filter(|most| kept.len() > *most as usize);
-        let fault = most.map(|most| format!("{most} children are the most here")).or_else(|| proposal::fault(&kept));
-        if let Some(fault) = fault {
-            let sentence = format!("That cannot be proposed: {fault}. Nothing was changed.");
-            return self.tell(by, answer, answers::warning(sentence));
+        if let Some(fault) = self.beyond_the_most(kept.len()).or_else(|| proposal::fault(&kept)) {
+            return Err(fault);
         }
-        let Some(Content::Children { summary, .. }) = self.approved_content() else { return };
+        let Some(Content::Children { summary, .. }) = self.approved_content() else { return Ok(()) };
         let content = Content::Children { summary, children: kept };
         let held = self.it.held.clone();
         if draft.hold {
@@ -96,8 +109,10 @@ impl Turn<'_> {
             self.record(Kind::Edited, Some(by), "edited the proposal");
         } else {
             self.it.held = held;
-            self.tell(by, answer, answers::warning("You have changed nothing, so the proposal stands as it is."));
+            let sentence = "You have changed nothing, so the proposal stands as it is.";
+            self.tell(by, answer.clone(), answers::warning(sentence));
         }
+        Ok(())
     }
 
     fn open_page(&mut self, draft: &Draft, number: u32, answer: AnswerPath) {
