@@ -12,7 +12,7 @@ use super::{
 /// A form holds so many children; Slack's has room for a hundred blocks, of which a child takes up to
 /// six, and all else together up to twelve.
 const PER_PAGE: usize = 14;
-/// And prompts of so many bytes in all: a view of more than 250,000 is refused.
+/// And texts of so many bytes in all: a view of more than 250,000 is refused.
 const BYTES_PER_PAGE: usize = 100_000;
 
 /// One page of the form.
@@ -28,8 +28,9 @@ pub struct Page {
     pub settings: Option<RunSettings>,
     /// The last page takes one more child.
     pub takes_more: bool,
-    /// And asks what becomes of the children that are not kept.
-    pub may_hold: bool,
+    /// And asks what becomes of the children that are not kept: whether they are held, as it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<bool>,
 }
 
 /// A child in a draft.
@@ -39,7 +40,8 @@ pub struct Entry {
     pub keep: bool,
 }
 
-/// What came back of a page.
+/// What came back of a page. Of each text and choice: none where the page had no field for it, as for
+/// what is too long for one, and an empty text where it was cleared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilledPage {
     pub number: u32,
@@ -48,14 +50,13 @@ pub struct FilledPage {
     pub settings: Option<RunSettings>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more: Option<ChildSpec>,
-    #[serde(default)]
-    pub hold: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilledChild {
     pub keep: bool,
-    /// None for one that is too long for the form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,7 +99,7 @@ impl Draft {
             children: children.into_iter().map(|at| (number_of(at), self.entries[at].clone())).collect(),
             settings: (number == 1).then(|| self.settings.clone()),
             takes_more: last,
-            may_hold: last && may_hold,
+            hold: (last && may_hold).then_some(self.hold),
         }
     }
 
@@ -110,25 +111,26 @@ impl Draft {
             let at = (number as usize).checked_sub(1);
             let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) else { continue };
             entry.keep = filled.keep;
-            // What was not touched stays as it was, to the last blank.
-            if let Some(prompt) = filled.prompt.filter(|prompt| prompt.trim() != entry.spec.prompt.trim()) {
+            if let Some(prompt) = filled.prompt.filter(|prompt| !same_text(prompt, &entry.spec.prompt)) {
                 entry.spec.prompt = prompt;
             }
-            let returns = entry.spec.returns.as_deref().map(str::trim).filter(|returns| !returns.is_empty());
-            if filled.returns.as_deref().map(str::trim) != returns {
-                entry.spec.returns = filled.returns;
-            }
-            entry.spec.environment = filled.environment;
-            entry.spec.model = filled.model;
+            take_over(&mut entry.spec.returns, filled.returns);
+            take_over(&mut entry.spec.environment, filled.environment);
+            take_over(&mut entry.spec.model, filled.model);
         }
-        if let Some(settings) = page.settings {
-            // The skill is the parent's, which has been started with it.
-            self.settings = RunSettings { skill: self.settings.skill.take(), ..settings };
+        if let Some(filled) = page.settings {
+            // But for the skill: it is the parent's, which has been started with it.
+            take_over(&mut self.settings.environment, filled.environment);
+            take_over(&mut self.settings.model, filled.model);
+            take_over(&mut self.settings.harness, filled.harness);
+            take_over(&mut self.settings.host, filled.host);
+            take_over(&mut self.settings.auth_secret, filled.auth_secret);
+            self.settings.parallelism = filled.parallelism;
         }
         if let Some(spec) = page.more {
             self.entries.push(Entry { spec, keep: true });
         }
-        self.hold = page.hold;
+        self.hold = page.hold.unwrap_or(self.hold);
         last
     }
 
@@ -150,7 +152,7 @@ impl Draft {
                 pages.push(Vec::new());
                 bytes = 0;
             }
-            bytes += entry.spec.prompt.len();
+            bytes += entry.spec.prompt.len() + entry.spec.returns.as_deref().map_or(0, str::len);
             if let Some(page) = pages.last_mut() {
                 page.push(at);
             }
@@ -217,6 +219,19 @@ fn changed(what: &str, old: Option<&str>, new: Option<&str>) -> Option<String> {
     (old != new).then(|| format!("{what} {} instead of {}", word(new), word(old)))
 }
 
+/// What was filled in takes the place of `current`, unless it is the same.
+fn take_over(current: &mut Option<String>, filled: Option<String>) {
+    let Some(filled) = filled else { return };
+    if !same_text(&filled, current.as_deref().unwrap_or_default()) {
+        *current = Some(filled).filter(|filled| !filled.trim().is_empty());
+    }
+}
+
+/// A form cuts blanks off at the ends, and may end its lines in another way.
+fn same_text(one: &str, other: &str) -> bool {
+    one.trim().lines().eq(other.trim().lines())
+}
+
 fn number_of(at: usize) -> u32 {
     u32::try_from(at + 1).unwrap_or(u32::MAX)
 }
@@ -263,9 +278,31 @@ mod tests {
         let mut draft = draft(vec![child("a", " x\n"), child("b", "y")]);
         let before = draft.clone();
         let page = draft.page(1, true);
-        assert_eq!((page.of, page.takes_more, page.may_hold), (1, true, true));
+        assert_eq!((page.of, page.takes_more, page.hold), (1, true, Some(false)));
         assert!(draft.fill(untouched(&page)));
         assert_eq!(draft, before);
+    }
+
+    #[test]
+    fn what_has_no_field_stays_and_what_is_emptied_is_gone() {
+        let spec = ChildSpec { returns: Some("A report\nof it".into()), model: Some("m1".into()), ..child("a", "x") };
+        let mut draft = draft(vec![spec.clone()]);
+        draft.settings.host = Some("worker".into());
+        let fill = |draft: &mut Draft, child: FilledChild, host: Option<&str>| {
+            let settings = RunSettings { host: host.map(str::to_owned), ..RunSettings::default() };
+            let children = vec![(1, FilledChild { keep: true, ..child })];
+            draft.fill(FilledPage { number: 1, children, settings: Some(settings), ..FilledPage::default() });
+        };
+        let before = draft.clone();
+        fill(&mut draft, FilledChild::default(), None);
+        assert_eq!(draft, before);
+        let retyped = FilledChild { returns: Some("A report\r\nof it".into()), ..FilledChild::default() };
+        fill(&mut draft, retyped, Some("worker"));
+        assert_eq!(draft, before, "lines that end in another way");
+        let emptied = FilledChild { returns: Some(String::new()), model: Some(" ".into()), ..FilledChild::default() };
+        fill(&mut draft, emptied, Some(""));
+        assert_eq!(draft.entries[0].spec, child("a", "x"));
+        assert_eq!((draft.settings.host.as_deref(), draft.settings.skill.as_deref()), (None, Some("acme/x:y")));
     }
 
     #[test]

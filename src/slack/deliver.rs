@@ -32,6 +32,7 @@ const LONGEST_REMARK: usize = 4_000;
 const INVITE: &str = "Baton cannot post in that channel because it is not a member. Invite it with ";
 const CLOSED: &str = "Baton is not allowed to post in that channel. Ask again in another one. Slack says ";
 const TOO_LATE: &str = "Slack gave up waiting before the form could open. Please try again.";
+const NOT_OPENED: &str = "The form could not be opened, and nothing was changed. Slack says ";
 
 impl Slack {
     /// Does what the errand says, once.
@@ -262,6 +263,11 @@ impl Slack {
             Err(Failure::Refused(problem)) if is_lapsed_trigger(&problem.code) => {
                 self.tell(errand, Some(here), to, &Message::line(TOO_LATE), answer).await
             }
+            Err(Failure::Refused(problem)) => {
+                tracing::warn!(delivery.id = %errand.delivery, problem = problem.code, "a form was refused");
+                let refused = line(Text::plain(NOT_OPENED).code(&problem.code).then("."));
+                self.tell(errand, Some(here), to, &refused, answer).await
+            }
             other => other,
         }
     }
@@ -475,10 +481,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_that_came_too_late_is_said_so() {
+    async fn a_form_that_does_not_open_is_said_so() {
         for (code, whats) in [
             ("expired_trigger_id", vec!["views.open", "chat.postEphemeral"]),
             ("exchanged_trigger_id", vec!["views.open"]),
+            ("invalid_arguments", vec!["views.open", "chat.postEphemeral"]),
         ] {
             let fake = Fake::start(move |asked, _| match asked.what.as_str() {
                 "views.open" => Reply::refused(code),

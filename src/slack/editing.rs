@@ -1,17 +1,17 @@
 //! The form in which a proposal is edited, as a view, and a sent view as what was filled in.
 //!
 //! Pure. Of each child: a checkbox with its name that keeps or drops it, its prompt, what it returns,
-//! its environment and its model. A prompt that is too long for a field is shown as far as a text
-//! block holds it. Used by `forms.rs`.
+//! its environment and its model. What is too long for a field is shown as far as a text block holds
+//! it, and stays as it is. Used by `forms.rs`.
 
 use serde_json::Value;
 use slack_morphism::prelude::{
     SlackActionId, SlackBlock, SlackBlockCheckboxesElement, SlackBlockChoiceItem, SlackBlockNumberInputElement,
-    SlackBlockText, SlackHeaderBlock,
+    SlackBlockText, SlackHeaderBlock, SlackInputBlockElement,
 };
 
 use super::{
-    forms::{HARNESSES, entered, input, pick, text_input},
+    forms::{HARNESSES, entered, field_of, input, pick, text_input},
     mrkdwn::{cut_plain, plain_line},
     render,
 };
@@ -24,8 +24,8 @@ use crate::domain::{
 };
 
 /// What a text input holds, as Slack counts.
-const LONGEST_PROMPT: usize = 3_000;
-/// As much of a longer prompt is shown.
+const LONGEST_INPUT: usize = 3_000;
+/// As much of a longer text is shown.
 const SHOWN: usize = 1_500;
 const LONGEST_NAME: usize = 75;
 /// Options in all menus of a page together: a view has room for no more.
@@ -50,11 +50,11 @@ pub fn blocks(page: &Page, choices: &Choices) -> Vec<SlackBlock> {
         blocks.extend(header("One more child"));
         blocks
             .push(input("more-name", "Name", text_input("text").with_max_length(80).into()).with_optional(true).into());
-        let prompt = text_input("text").with_multiline(true).with_max_length(LONGEST_PROMPT as u64);
+        let prompt = text_input("text").with_multiline(true).with_max_length(LONGEST_INPUT as u64);
         blocks.push(input("more-prompt", "Prompt", prompt.into()).with_optional(true).into());
     }
-    if page.may_hold {
-        let hold = ticked("hold", "Hold what is not kept, and propose it again when the rest has ended", false);
+    if let Some(hold) = page.hold {
+        let hold = ticked("hold", "Hold what is not kept, and propose it again when the rest has ended", hold);
         blocks
             .push(input("hold", "What becomes of children that are not kept", hold.into()).with_optional(true).into());
     }
@@ -69,7 +69,7 @@ pub fn blocks(page: &Page, choices: &Choices) -> Vec<SlackBlock> {
 pub fn read(view: &Value, number: u32, children: &[u32], with_settings: bool) -> FilledPage {
     let text = |field: &str| entered(view, field);
     let filled = |number: &u32| {
-        let of = |field: &str| text(&format!("{field}-{number}"));
+        let of = |field: &str| field_of(view, &format!("{field}-{number}"));
         let child = FilledChild {
             keep: is_ticked(view, &format!("keep-{number}")),
             prompt: of("prompt"),
@@ -91,16 +91,17 @@ pub fn read(view: &Value, number: u32, children: &[u32], with_settings: bool) ->
         }),
     };
     let settings = with_settings.then(|| RunSettings {
-        environment: text("environment"),
-        model: text("model"),
-        harness: text("harness"),
-        host: text("host"),
+        environment: field_of(view, "environment"),
+        model: field_of(view, "model"),
+        harness: field_of(view, "harness"),
+        host: field_of(view, "host"),
         skill: None,
-        auth_secret: text("auth_secret"),
+        auth_secret: field_of(view, "auth_secret"),
         parallelism: text("parallelism").and_then(|number| number.parse().ok()).filter(|&number| number > 0),
     });
     let children = children.iter().map(filled).collect();
-    FilledPage { number, children, settings, more, hold: is_ticked(view, "hold") }
+    let hold = field_of(view, "hold").map(|_| is_ticked(view, "hold"));
+    FilledPage { number, children, settings, more, hold }
 }
 
 fn child(number: u32, entry: &Entry, choices: &Choices, blocks: &mut Vec<SlackBlock>) {
@@ -111,30 +112,44 @@ fn child(number: u32, entry: &Entry, choices: &Choices, blocks: &mut Vec<SlackBl
     blocks.push(
         input(&format!("keep-{number}"), &format!("Child {number}: keep it"), keep.into()).with_optional(true).into(),
     );
-    if spec.prompt.encode_utf16().count() > LONGEST_PROMPT {
-        blocks.extend(said(&format!("{}…", spec.prompt.chars().take(SHOWN).collect::<String>())));
-        blocks.extend(said(&format!(
-            "This prompt is too long for a form. Reply `edit {name}: …` in the thread to change it."
-        )));
-    } else {
-        let prompt = text_input("text")
-            .with_multiline(true)
-            .with_max_length(LONGEST_PROMPT as u64)
-            .opt_initial_value(Some(spec.prompt.clone()).filter(|prompt| !prompt.is_empty()));
-        blocks.push(input(&format!("prompt-{number}"), &label("prompt"), prompt.into()).into());
-    }
-    let returns = text_input("text").opt_initial_value(short(spec.returns.as_deref()));
-    let optional = |field: &str, what: &str, element| {
-        SlackBlock::from(input(&format!("{field}-{number}"), &label(what), element).with_optional(true))
+    let long_text = |value: &str| {
+        let field = text_input("text").with_multiline(true).with_max_length(LONGEST_INPUT as u64);
+        field.opt_initial_value(Some(value.to_owned()).filter(|value| !value.is_empty())).into()
     };
-    blocks.push(optional("returns", "expected result", returns.into()));
-    let environment = pick("environment", &choices.environments, spec.environment.as_deref());
-    blocks.push(optional("environment", "environment, when not the one of all", environment));
-    blocks.push(optional(
-        "model",
-        "model, when not the one of all",
-        pick("model", &choices.models, spec.model.as_deref()),
-    ));
+    if fits(&spec.prompt) {
+        blocks.push(input(&format!("prompt-{number}"), &label("prompt"), long_text(&spec.prompt)).into());
+    } else {
+        let how = format!("This prompt is too long for a form. Reply `edit {name}: …` in the thread to change it.");
+        blocks.extend([cut(&spec.prompt), how].iter().flat_map(|text| said(text)));
+    }
+    let mut optional = |field: &str, what: &str, value: Option<&str>, element: Element<'_>| {
+        blocks.extend(one_of(&format!("{field}-{number}"), &label(what), value, element));
+    };
+    let (environment, model) = (spec.environment.as_deref(), spec.model.as_deref());
+    optional("returns", "expected result", spec.returns.as_deref(), &|value| long_text(value.unwrap_or_default()));
+    optional("environment", "environment, when not the one of all", environment, &|value| {
+        pick("environment", &choices.environments, value)
+    });
+    optional("model", "model, when not the one of all", model, &|value| pick("model", &choices.models, value));
+}
+
+type Element<'a> = &'a dyn Fn(Option<&str>) -> SlackInputBlockElement;
+
+/// An optional field that shows `value`. One that is too long is shown without a field, so that it
+/// cannot come back cut.
+fn one_of(field: &str, label: &str, value: Option<&str>, element: Element<'_>) -> Vec<SlackBlock> {
+    match value.filter(|value| !fits(value)) {
+        Some(long) => said(&format!("{label} (too long for a form, and stays as it is): {}", cut(long))),
+        None => vec![input(field, label, element(value)).with_optional(true).into()],
+    }
+}
+
+fn fits(text: &str) -> bool {
+    text.encode_utf16().count() <= LONGEST_INPUT
+}
+
+fn cut(text: &str) -> String {
+    format!("{}…", text.chars().take(SHOWN).collect::<String>())
 }
 
 fn run_wide(settings: &RunSettings, choices: &Choices, blocks: &mut Vec<SlackBlock>) {
@@ -144,25 +159,19 @@ fn run_wide(settings: &RunSettings, choices: &Choices, blocks: &mut Vec<SlackBlo
         .with_min_value("1".into())
         .with_max_value("100".into())
         .opt_initial_value(settings.parallelism.map(|at_once| at_once.to_string()));
-    let text = |value: Option<&str>| text_input("text").opt_initial_value(short(value)).into();
-    let optional = |field, label, element| SlackBlock::from(input(field, label, element).with_optional(true));
     blocks.extend(header("For all children"));
-    blocks.extend([
-        optional(
-            "environment",
-            "Environment",
-            pick("environment", &choices.environments, settings.environment.as_deref()),
-        ),
-        optional("model", "Model", pick("model", &choices.models, settings.model.as_deref())),
-        optional("harness", "Harness", pick("harness", &harnesses, settings.harness.as_deref())),
-        optional("host", "Host (warp, or the id of your own worker)", text(settings.host.as_deref())),
-        optional("parallelism", "How many children run at once", parallelism.into()),
-        optional(
-            "auth_secret",
-            "Name of the secret that the harness signs in with",
-            text(settings.auth_secret.as_deref()),
-        ),
-    ]);
+    let mut optional = |field: &str, label: &str, value: &Option<String>, element: Element<'_>| {
+        blocks.extend(one_of(field, label, value.as_deref(), element));
+    };
+    let text = |value: Option<&str>| text_input("text").opt_initial_value(value.map(str::to_owned)).into();
+    optional("environment", "Environment", &settings.environment, &|value| {
+        pick("environment", &choices.environments, value)
+    });
+    optional("model", "Model", &settings.model, &|value| pick("model", &choices.models, value));
+    optional("harness", "Harness", &settings.harness, &|value| pick("harness", &harnesses, value));
+    optional("host", "Host (warp, or the id of your own worker)", &settings.host, &text);
+    optional("parallelism", "How many children run at once", &None, &|_| parallelism.clone().into());
+    optional("auth_secret", "Name of the secret that the harness signs in with", &settings.auth_secret, &text);
 }
 
 fn ticked(action: &str, label: &str, on: bool) -> SlackBlockCheckboxesElement {
@@ -185,10 +194,6 @@ fn said(text: &str) -> Vec<SlackBlock> {
 
 fn header(text: &str) -> Vec<SlackBlock> {
     vec![SlackHeaderBlock::new(text.into()).into()]
-}
-
-fn short(value: Option<&str>) -> Option<String> {
-    value.filter(|value| !value.is_empty()).map(|value| value.chars().take(LONGEST_PROMPT).collect())
 }
 
 #[cfg(test)]
@@ -225,7 +230,7 @@ mod tests {
             children: vec![(1, entry("pkg <a>", "Do & \n it ")), (2, entry("long", &"x".repeat(3_001)))],
             settings: Some(RunSettings { model: Some("auto".into()), ..RunSettings::default() }),
             takes_more: true,
-            may_hold: true,
+            hold: Some(true),
         };
         let shown = shown(&page);
         let block = |id: &str| {
@@ -240,6 +245,7 @@ mod tests {
             "env9",
             "also one that is not offered"
         );
+        assert_eq!(block("hold")["element"]["initial_options"][0]["value"], "yes");
         assert_eq!(block("prompt-2"), Value::Null);
         assert!(shown.to_string().contains("edit long: …"), "{shown}");
         assert_eq!(block("model")["element"]["initial_option"]["value"], "auto");
@@ -252,6 +258,8 @@ mod tests {
             "keep-1": {"keep": {"type": "checkboxes", "selected_options": []}},
             "prompt-1": {"text": {"value": "new"}},
             "keep-2": {"keep": {"type": "checkboxes", "selected_options": [{"value": "yes"}]}},
+            "returns-1": {"text": {"value": null}},
+            "environment-1": {"environment": {"selected_option": null}},
             "returns-2": {"text": {"value": "a report"}},
             "model-2": {"model": {"selected_option": {"value": "auto"}}},
             "more-name": {"text": {"value": "docs"}}, "more-prompt": {"text": {"value": "Write."}},
@@ -259,8 +267,15 @@ mod tests {
             "parallelism": {"parallelism": {"value": "3"}},
         }}});
         let page = read(&view, 2, &[1, 2], true);
-        assert_eq!((page.number, page.hold), (2, true));
-        assert_eq!(page.children[0].1, FilledChild { prompt: Some("new".into()), ..FilledChild::default() });
+        assert_eq!((page.number, page.hold), (2, Some(true)));
+        let first = FilledChild {
+            keep: false,
+            prompt: Some("new".into()),
+            returns: Some(String::new()),
+            environment: Some(String::new()),
+            model: None,
+        };
+        assert_eq!(page.children[0].1, first, "emptied, and none at all");
         let second = &page.children[1].1;
         assert_eq!(
             (second.keep, second.returns.as_deref(), second.model.as_deref()),

@@ -171,17 +171,20 @@ pub(super) fn text_input(field: &str) -> SlackBlockPlainTextInputElement {
     SlackBlockPlainTextInputElement::new().with_action_id(SlackActionId(field.to_owned()))
 }
 
-/// A select of these choices, and of `current` where it is none of them; a text input when there is
-/// nothing to select.
+/// A select of `current` and these choices, as many as it may offer; a text input where there is
+/// nothing to select, or no option can hold `current`.
 pub(super) fn pick(field: &str, choices: &[(String, String)], current: Option<&str>) -> SlackInputBlockElement {
     let mut seen = std::collections::HashSet::new();
-    let missing =
-        current.filter(|current| !choices.iter().any(|(id, _)| id == current)).filter(|_| !choices.is_empty());
-    let missing = missing.map(|current| (current.to_owned(), current.to_owned()));
-    let options: Vec<SlackBlockChoiceItem<SlackBlockPlainTextOnly>> = missing
+    let can_be_offered = |id: &str| !id.is_empty() && id.encode_utf16().count() <= LONGEST_VALUE;
+    if choices.is_empty() || current.is_some_and(|current| !can_be_offered(current)) {
+        return text_input(field).opt_initial_value(current.map(str::to_owned)).into();
+    }
+    let name_of = |id: &str| choices.iter().find(|(other, _)| other == id).map_or(id, |(_, name)| name).to_owned();
+    let current_first = current.map(|current| (current.to_owned(), name_of(current)));
+    let options: Vec<SlackBlockChoiceItem<SlackBlockPlainTextOnly>> = current_first
         .iter()
         .chain(choices)
-        .filter(|(id, _)| !id.is_empty() && id.chars().count() <= LONGEST_VALUE && seen.insert(id.as_str()))
+        .filter(|(id, _)| can_be_offered(id) && seen.insert(id.as_str()))
         .take(MOST_OPTIONS)
         .map(|(id, name)| {
             let name = Some(plain_line(name)).filter(|name| !name.is_empty()).unwrap_or_else(|| plain_line(id));
@@ -189,7 +192,7 @@ pub(super) fn pick(field: &str, choices: &[(String, String)], current: Option<&s
         })
         .collect();
     if options.is_empty() {
-        return text_input(field).opt_initial_value(current.map(str::to_owned)).into();
+        return text_input(field).into();
     }
     let chosen = options.iter().find(|option| Some(option.value.as_str()) == current).cloned();
     SlackBlockStaticSelectElement::new()
@@ -199,17 +202,20 @@ pub(super) fn pick(field: &str, choices: &[(String, String)], current: Option<&s
         .into()
 }
 
-/// What was entered in the block of this name, whatever its element.
+/// What was entered in the block of this name, if anything.
 pub(super) fn entered(view: &Value, field: &str) -> Option<String> {
+    field_of(view, field).filter(|text| !text.is_empty())
+}
+
+/// The content of the block of this name, whatever its element; none where the view has no such block.
+pub(super) fn field_of(view: &Value, field: &str) -> Option<String> {
     let element = view.pointer("/state/values")?.get(field)?.as_object()?.values().next()?;
-    let value =
-        element.get("value").filter(|value| !value.is_null()).or_else(|| element.pointer("/selected_option/value"))?;
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    (!text.is_empty()).then_some(text)
+    let value = element.get("value").filter(|value| !value.is_null());
+    Some(match value.or_else(|| element.pointer("/selected_option/value")) {
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    })
 }
 
 #[cfg(test)]

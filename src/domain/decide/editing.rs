@@ -31,6 +31,12 @@ impl Turn<'_> {
     /// kept, for the form to be opened with it again.
     pub(super) fn page_filled(&mut self, by: &Actor, page: FilledPage, answer: AnswerPath) {
         let Some(mut draft) = self.draft_of(by) else { return };
+        // The pages before this one are in it.
+        if page.number > 1 && !self.it.drafts.contains(&draft) {
+            let sentence = "What you had changed on the pages before was dropped, as others were editing too or you had \
+                            sent it already. Nothing was changed; press Edit to begin again.";
+            return self.tell(by, answer, answers::warning(sentence));
+        }
         self.it.drafts.retain(|other| other.by != *by);
         let next = page.number + 1;
         let proposed = draft.entries.len();

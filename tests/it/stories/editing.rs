@@ -199,6 +199,63 @@ on_both!(
     }
 );
 
+on_both!(
+    /// What stands and cannot be offered, or is too long for a field, comes back as it was.
+    what_a_form_cannot_show_stays_as_it_is, |db| async {
+        let story = Story::begin(db).await;
+        let report = "All of it. ".repeat(300);
+        let block = json!({"children": [
+            {"name": "api", "prompt": "Do the API.", "returns": report, "environment": "of-nobody", "model": "m".repeat(160)},
+            {"name": "web", "prompt": "Do the web.", "model": "auto"},
+        ]});
+        story.world.oz.say(&format!("```baton-proposal\n{block}\n```"));
+        story.orchestrate(TASK).await;
+        story.until("[Edit]").await;
+        story.press(ADA, "baton.edit").await;
+        let view = form(&story, ADA).to_string();
+        assert!(view.contains("expected result (too long for a form, and stays as it is): All of it."), "{view}");
+        send(&story, ADA, &json!({})).await;
+        assert!(story.told(ADA).last().unwrap().contains("changed nothing"), "{:?}", story.told(ADA));
+        story.press(ADA, "baton.edit").await;
+        send(&story, ADA, &json!({"environment-1": null, "model-2": null})).await;
+        story.until("Proposal, version 2").await;
+        let thread = story.thread_text();
+        for line in ["api: environment the default instead of of-nobody", "web: model the default instead of auto"] {
+            assert!(thread.contains(line), "{line}:\n{thread}");
+        }
+        story.press(ADA, "baton.approve").await;
+        story.until("Done").await;
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// A page that was sent when its draft was gone says so, rather than proposing it alone.
+    the_second_page_alone_is_no_edit, |db| async {
+        let story = Story::begin(db).await;
+        let children: Vec<(String, String)> = (1..=20).map(|n| (format!("part-{n}"), format!("Do part {n}."))).collect();
+        let children: Vec<(&str, &str)> = children.iter().map(|(name, prompt)| (name.as_str(), prompt.as_str())).collect();
+        story.world.oz.propose(&children);
+        story.orchestrate(TASK).await;
+        story.until("[Edit]").await;
+        story.press(ADA, "baton.edit").await;
+        send(&story, ADA, &json!({"keep-1": []})).await;
+        let second = form(&story, ADA);
+        // On another device, meanwhile, nothing is changed after all.
+        story.press(ADA, "baton.edit").await;
+        send(&story, ADA, &json!({"keep-1": ["yes"]})).await;
+        send(&story, ADA, &json!({})).await;
+        assert!(story.told(ADA).last().unwrap().contains("changed nothing"), "{:?}", story.told(ADA));
+        story.world.slack.submit(ADA, second["id"].as_str().unwrap(), &json!({})).await.unwrap();
+        story.settle().await;
+        assert!(story.told(ADA).last().unwrap().contains("press Edit to begin again"), "{:?}", story.told(ADA));
+        assert!(!story.thread_text().contains("version 2"), "{}", story.thread_text());
+        story.press(ADA, "baton.stop").await;
+        story.until("Stopped").await;
+        story.end().await;
+    }
+);
+
 on_both!(only_who_may_decide_may_edit, |db| async {
     let approvers = vec![baton::domain::policy::Approver::SlackGroup("S0LEADS".into())];
     let story = Story::with(db, under(Policy { approvers, ..Policy::default() })).await;

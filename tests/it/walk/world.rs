@@ -578,9 +578,13 @@ impl World {
             let child = FilledChild { keep: !last, prompt: Some(prompt), ..FilledChild::default() };
             (u32::try_from(at + 1).unwrap(), child)
         });
-        let model = matches!(how, Edit::Settings).then(|| "fast".to_owned());
-        let settings = RunSettings { model, parallelism: self.it.settings.parallelism, ..RunSettings::default() };
-        let hold = matches!(how, Edit::Hold);
+        let model = if matches!(how, Edit::Settings) { "fast" } else { "" };
+        let settings = RunSettings {
+            model: Some(model.into()),
+            parallelism: self.it.settings.parallelism,
+            ..RunSettings::default()
+        };
+        let hold = Some(matches!(how, Edit::Hold));
         FilledPage { number: 1, children: filled.collect(), settings: Some(settings), more: None, hold }
     }
 
