@@ -69,6 +69,9 @@ pub(super) fn next(effect: &Effect, failure: Failure, tried: Tried<'_>) -> Next 
             };
             Next::GiveUp { problem, park: can_be_sent_again(effect) }
         }
+        Failure::Unauthorized(_) if patient && waits_for_credentials(effect) => {
+            Next::Again { after: delay, sure: Sure::NoEffect }
+        }
         // An operator repairs the credentials, or what was refused, and sends it again.
         Failure::Unauthorized(problem) | Failure::Refused(problem) => {
             Next::GiveUp { problem, park: can_be_sent_again(effect) }
@@ -122,6 +125,16 @@ fn patience(effect: &Effect) -> Duration {
     }
 }
 
+/// Without it nobody would ever hear that they were heard. All else goes on, and its lane with it.
+fn waits_for_credentials(effect: &Effect) -> bool {
+    match effect {
+        Effect::PostBoard { .. } => true,
+        Effect::SayPrivately { message, .. } => matches!(message.tone, Tone::Final | Tone::Failure | Tone::Ask),
+        Effect::Mirrored { what } => waits_for_credentials(what),
+        _ => false,
+    }
+}
+
 /// What is said or shown can be sent later. What was to be done in Oz has been told and decided on.
 fn can_be_sent_again(effect: &Effect) -> bool {
     match effect {
@@ -140,7 +153,7 @@ fn can_be_sent_again(effect: &Effect) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::effect::Reaction;
+    use crate::domain::{effect::Reaction, input::AnswerPath};
 
     #[test]
     fn the_table() {
@@ -180,6 +193,10 @@ mod tests {
             next(&say, Failure::Unauthorized(problem()), tried(1, young)),
             Next::GiveUp { problem: problem(), park: true }
         );
+        let board = Effect::PostBoard { answer: AnswerPath::default() };
+        let locked_out = |age| next(&board, Failure::Unauthorized(problem()), tried(9, age));
+        assert!(matches!(locked_out(young), Next::Again { sure: Sure::NoEffect, .. }));
+        assert_eq!(locked_out(old), Next::GiveUp { problem: problem(), park: false });
         assert_eq!(
             next(&say, Failure::Gone(problem()), tried(1, young)),
             Next::GiveUp { problem: problem(), park: false }

@@ -402,12 +402,12 @@ impl Orchestration {
         matches!(self.stage, Stage::Ended { .. })
     }
 
-    /// Somebody stopped it after `moment`.
+    /// Somebody stopped it after `moment`, or in the same one.
     #[must_use]
     pub fn was_stopped_after(&self, moment: Timestamp) -> bool {
         match &self.stage {
             Stage::Stopping { how: Ending::Stopped { .. }, .. } => true,
-            Stage::Ended { how: Ending::Stopped { .. }, at } => moment < *at,
+            Stage::Ended { how: Ending::Stopped { .. }, at } => moment <= *at,
             _ => false,
         }
     }

@@ -33,6 +33,8 @@ pub struct Missed {
     /// In Linear's word, which may be one of tomorrow: `pending`, `active`, `awaitingInput`,
     /// `complete`, `error`, `stale`, `stopping`.
     pub status: String,
+    /// We have said something in it.
+    pub answered: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// The body of the webhook that tells of its beginning.
@@ -201,7 +203,8 @@ impl Linear {
             "promptContext": null, "guidance": null,
         });
         let status = text_at(&session, "/status").unwrap_or_default().to_owned();
-        Ok(Some(Missed { session: id.to_owned(), status, created_at, updated_at, created, prompts }))
+        let answered = session.pointer("/answers/nodes").and_then(Value::as_array).is_some_and(|said| !said.is_empty());
+        Ok(Some(Missed { session: id.to_owned(), status, answered, created_at, updated_at, created, prompts }))
     }
 
     async fn more_prompts(
@@ -315,6 +318,7 @@ mod tests {
             "comment": {"id": "c1", "body": "root", "issueId": "i1", "user": null},
             "sourceComment": {"id": "c3", "body": "@baton, look", "issueId": "i1", "user": {"id": "u1"}},
             "activities": {"nodes": [prompt("a1", "2026-01-03T22:01:00Z")], "pageInfo": {"hasNextPage": false}},
+            "answers": {"nodes": [{"id": "a2"}]},
         })
     }
 
@@ -340,7 +344,8 @@ mod tests {
         let missed = fake.linear.missed(None, since).await.expect("sessions");
         assert_eq!(fake.whats(), ["Viewer", "Sessions"], "the page goes back further than was asked");
         let [missed] = missed.as_slice() else { panic!("{missed:?}") };
-        assert_eq!((missed.session.as_str(), missed.status.as_str()), ("s1", "somethingNew"));
+        let (session, status) = (missed.session.as_str(), missed.status.as_str());
+        assert_eq!((session, status, missed.answered), ("s1", "somethingNew", true));
         let created = &missed.created;
         assert_eq!((&created["type"], &created["action"]), (&json!("AgentSessionEvent"), &json!("created")));
         assert_eq!((&created["organizationId"], &created["appUserId"]), (&json!("org"), &json!("app-1")));

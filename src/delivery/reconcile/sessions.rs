@@ -51,7 +51,7 @@ pub(super) async fn run(core: &Core, now: Timestamp) -> Result<()> {
 async fn reconcile(core: &Core, linear: &Linear, organization: &str, session: &Missed, now: Timestamp) -> Result<()> {
     let known = orchestration_of(core, organization, session).await?;
     // A session that somebody answered once is not begun again by us.
-    let unanswered = matches!(session.status.as_str(), "pending" | "stale");
+    let unanswered = !session.answered || matches!(session.status.as_str(), "pending" | "stale");
     if known.is_none() && !unanswered {
         return Ok(());
     }

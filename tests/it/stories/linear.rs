@@ -1,6 +1,6 @@
 //! Everything that works from Slack works from Linear: in agent sessions, in Linear's own terms.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use baton::{
     domain::{
@@ -203,6 +203,46 @@ on_both!(what_no_webhook_brought_is_adopted, |db| async {
     assert_eq!(story.runs().len(), 3);
     story.end().await;
 });
+
+on_both!(
+    /// Neither the delegation nor what was said after it was told: the session shows "active" by then.
+    a_session_that_was_only_talked_to_is_adopted,
+    |db| async {
+        let story = Story::in_linear(db, Routes::default()).await;
+        story.lose_webhooks(true);
+        let session = story.delegate(ADA, TASK).await;
+        story.prompt(ADA, &session, "in small steps").await;
+        story.lose_webhooks(false);
+        assert_eq!(story.status(&session), Status::Active);
+        story.wait_long(Duration::from_mins(4)).await;
+        story.until_linear(&session, "Approve version 1").await;
+        let runs = story.world.oz.runs();
+        assert_eq!(runs.len(), 1);
+        let heard = std::iter::once(&runs[0].prompt).chain(&runs[0].follow_ups);
+        assert!(heard.into_iter().any(|heard| heard.contains("in small steps")), "{runs:?}");
+        story.stop_session(ADA, &session).await;
+        story.until_status(&session, Status::Complete).await;
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// Our token is taken back, and given again an hour later: what was asked meanwhile begins then.
+    what_is_asked_while_we_are_locked_out_waits,
+    |db| async {
+        let story = Story::in_linear(db, Routes::default()).await;
+        story.world.faults.outage("linear", Fault::Status(401));
+        story.lost.store(true, Ordering::Relaxed);
+        let session = story.delegate(ADA, TASK).await;
+        story.wait_long(Duration::from_hours(1)).await;
+        story.world.faults.clear();
+        story.until_linear(&session, "Approve version 1").await;
+        story.choose(ADA, &session, "approve").await;
+        story.until_status(&session, Status::Complete).await;
+        assert_eq!(story.runs().len(), 3);
+        story.end().await;
+    }
+);
 
 on_both!(an_automation_may_delegate, |db| async {
     let story = Story::in_linear(db, Routes::default()).await;

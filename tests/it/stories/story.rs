@@ -80,7 +80,7 @@ pub struct Story {
     /// Linear where somebody installs it.
     slack_installs: bool,
     pub retention: RetentionSettings,
-    /// Linear's webhooks have been lost in this story.
+    /// Linear's webhooks have been lost in this story, or what we answered.
     pub lost: AtomicBool,
     /// When Baton reconciles next.
     reconcile_at: Arc<Mutex<Option<Timestamp>>>,
@@ -466,7 +466,7 @@ impl Story {
             assert_eq!(slack.warnings(), Vec::<String>::new());
         }
         assert_eq!(self.world.linear.objections(), Vec::<String>::new());
-        // Nobody answers what they have not heard of.
+        // Nobody answers what they have not heard of, nor while they are not heard.
         if !self.lost.load(Ordering::Relaxed) {
             assert_eq!(self.world.linear.unresponsive(), Vec::<String>::new());
         }
