@@ -28,6 +28,7 @@ use crate::{
     slack::{
         self,
         client::Slack,
+        socket::{self, Socket},
         webhook::{self, Door},
     },
     storage::{self, Store, audit, ingest::Ingest},
@@ -77,7 +78,10 @@ pub struct Setup {
 pub struct SlackSetup {
     pub api_url: Url,
     pub access: SlackAccess,
+    /// None where Slack sends no webhooks.
     pub signing_secrets: Vec<SecretString>,
+    /// Opens the socket over which Slack sends instead.
+    pub app_token: Option<SecretString>,
 }
 
 /// How Baton gets into Slack.
@@ -133,6 +137,8 @@ pub struct OzSetup {
 pub struct App {
     pub workers: Workers,
     pub router: Router,
+    /// Where Slack sends over one.
+    pub socket: Option<Socket>,
     store: Store,
     clock: Clock,
     ready: Ready,
@@ -148,6 +154,7 @@ impl App {
         let metrics = Metrics::new();
         let refusals = Refusals::default();
         let mut doors = Router::new();
+        let mut socket = None;
         let mut installs = Router::new();
         // How workspaces install us on a platform, and their tokens.
         let mut offer = |oauth: Arc<dyn OAuth>, sealer: Sealer, public_url: &Url| {
@@ -167,13 +174,21 @@ impl App {
                     slack::token::Tokens::Installed(offer(Arc::new(oauth), sealer, &public_url))
                 }
             };
+            if let Some(token) = slack.app_token {
+                let metrics = metrics.clone();
+                let count: socket::Count =
+                    Arc::new(move |kind, heard, took| web::door::count(&metrics, "slack", kind.as_str(), heard, took));
+                socket = Some(Socket::new(slack.api_url.clone(), &token, ingest.clone(), clock.clone(), count)?);
+            }
             platforms.slack = Some(Slack::new(slack.api_url, tokens, clock.clone())?);
-            doors = doors.merge(webhook::router(Door {
-                secrets: slack.signing_secrets,
-                ingest: ingest.clone(),
-                refusals: refusals.clone(),
-                clock: clock.clone(),
-            }));
+            if !slack.signing_secrets.is_empty() {
+                doors = doors.merge(webhook::router(Door {
+                    secrets: slack.signing_secrets,
+                    ingest: ingest.clone(),
+                    refusals: refusals.clone(),
+                    clock: clock.clone(),
+                }));
+            }
         }
         if let Some(linear) = linear {
             let tokens = match linear.access {
@@ -217,7 +232,7 @@ impl App {
         });
         let router = web::door::counted(doors, metrics, clock.clone()).merge(installs).merge(pages);
         let workers = Workers::new(&core, oz.poll_interval);
-        Ok(Self { workers, router, store, clock, ready, writer })
+        Ok(Self { workers, router, socket, store, clock, ready, writer })
     }
 
     /// Serves and works until `stop`, then finishes what is under way: no new connections and no new
@@ -226,11 +241,14 @@ impl App {
     /// # Errors
     /// When one of them ends by itself.
     pub async fn run(self, listener: TcpListener, more: Router, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { workers, router, store, clock, ready, writer } = self;
+        let Self { workers, router, socket, store, clock, ready, writer } = self;
         let mut parts = JoinSet::new();
         parts.spawn(workers.run(stop.clone(), move |name| ready.worker_beat(name, clock.now())));
         // The door is in the router. The writer ends when the last copy of it is gone.
         parts.spawn(listen::serve(listener, router.merge(more), stop.clone()));
+        if let Some(socket) = socket {
+            parts.spawn(socket.run(stop.clone()));
+        }
         let broken = tokio::select! {
             () = stop.cancelled() => false,
             // At a stop they end, too, and may be seen first.
@@ -287,6 +305,7 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
                 }
             },
             signing_secrets: slack.signing_secrets,
+            app_token: slack.app_token,
         }),
         linear: settings.linear.map(|linear| LinearSetup {
             api_url: linear.api_url,
@@ -343,6 +362,7 @@ pub async fn dev(options: DevOptions) -> anyhow::Result<()> {
             api_url: World::slack_api(&address).parse()?,
             access: SlackAccess::Own(simulated_slack::BOT_TOKEN.into()),
             signing_secrets: vec![simulated_slack::SIGNING_SECRET.into()],
+            app_token: None,
         }),
         linear: Some(LinearSetup {
             api_url: World::linear_api(&address).parse()?,

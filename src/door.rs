@@ -146,25 +146,29 @@ pub fn known_by(name: String) -> String {
 /// Answers with `acknowledgement` once the event is on disk, now or earlier, and with 503 when it is
 /// not, so that the sender tries again.
 pub async fn keep(ingest: &Ingest, held: Held, event: NewEvent, acknowledgement: impl IntoResponse) -> Response {
+    match store(ingest, held, event).await {
+        Heard::Refused => heard(Heard::Refused, (StatusCode::SERVICE_UNAVAILABLE, "the event could not be stored\n")),
+        stored => heard(stored, acknowledgement),
+    }
+}
+
+/// Returns when the event is on disk, as [`Heard::New`] or [`Heard::Duplicate`], or with
+/// [`Heard::Refused`] when it is not known to be there.
+pub async fn store(ingest: &Ingest, held: Held, event: NewEvent) -> Heard {
     let (id, source, kind) = (event.id.clone(), event.source, event.kind);
     match ingest.store_from(Some(held), event).await {
-        Ok(stored) => {
-            // Of what is new its decision tells.
-            let word = match stored {
-                Stored::New => {
-                    tracing::debug!(event.source = source, event.kind = kind, event.id = %id, "event stored");
-                    Heard::New
-                }
-                Stored::Duplicate => {
-                    tracing::info!(event.source = source, event.kind = kind, event.id = %id, "event known already");
-                    Heard::Duplicate
-                }
-            };
-            heard(word, acknowledgement)
+        // Of what is new its decision tells.
+        Ok(Stored::New) => {
+            tracing::debug!(event.source = source, event.kind = kind, event.id = %id, "event stored");
+            Heard::New
+        }
+        Ok(Stored::Duplicate) => {
+            tracing::info!(event.source = source, event.kind = kind, event.id = %id, "event known already");
+            Heard::Duplicate
         }
         Err(unavailable) => {
             tracing::error!(event.source = source, event.kind = kind, event.id = %id, "{unavailable}");
-            heard(Heard::Refused, (StatusCode::SERVICE_UNAVAILABLE, "the event could not be stored\n"))
+            Heard::Refused
         }
     }
 }

@@ -39,16 +39,27 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 /// # Errors
 /// When the system's certificates cannot be read.
 pub fn client() -> reqwest::Result<reqwest::Client> {
+    builder().timeout(EXCHANGE).build()
+}
+
+/// A client for what begins as a request and goes on for as long as it likes, as a WebSocket does: the
+/// caller bounds the beginning. HTTP/1.1 alone can do that.
+///
+/// # Errors
+/// As [`client`].
+pub fn upgrading_client() -> reqwest::Result<reqwest::Client> {
+    builder().http1_only().build()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     ensure_crypto_provider();
     #[expect(clippy::disallowed_methods, reason = "the one place that builds HTTP clients")]
     reqwest::Client::builder()
         .user_agent(concat!("baton/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
-        .timeout(EXCHANGE)
         .pool_idle_timeout(Duration::from_secs(30))
         .tcp_nodelay(true)
         .redirect(reqwest::redirect::Policy::none())
-        .build()
 }
 
 /// Does `work`, in which [`send`] sends only while `may_speak` says so. Whoever calls this drops the

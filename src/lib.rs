@@ -36,7 +36,7 @@
 //!
 //! # Invariants
 //!
-//! 1. No 200 before the commit; an event is known as seen in the transaction that stores it.
+//! 1. No 200 and no acknowledgement before the commit; an event is known as seen in the transaction that stores it.
 //! 2. State and the effects it causes are written in one transaction, or neither is. No HTTP inside
 //!    a transaction.
 //! 3. The same decision taken twice makes the same rows: an effect's id derives from the

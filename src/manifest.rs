@@ -42,10 +42,34 @@ const EVENTS: [&str; 8] = [
 const RESOURCES: [&str; 6] =
     ["AgentSessionEvent", "AppUserNotification", "Comment", "Issue", "OAuthAuthorization", "PermissionChange"];
 
+/// The manifest of an app whose events come over a socket that we open: it needs no public address.
+#[must_use]
+pub fn slack_by_socket() -> Value {
+    // What it has addresses in, and nothing else.
+    let mut manifest = slack_at("");
+    for command in manifest["features"]["slash_commands"].as_array_mut().into_iter().flatten() {
+        remove(command, "url");
+    }
+    remove(&mut manifest["oauth_config"], "redirect_urls");
+    remove(&mut manifest["settings"]["event_subscriptions"], "request_url");
+    remove(&mut manifest["settings"]["interactivity"], "request_url");
+    manifest["settings"]["socket_mode_enabled"] = true.into();
+    manifest
+}
+
+fn remove(from: &mut Value, member: &str) {
+    if let Some(members) = from.as_object_mut() {
+        members.remove(member);
+    }
+}
+
 /// The manifest of an app whose events come to `base`.
 #[must_use]
 pub fn slack(base: &Url) -> Value {
-    let base = base.as_str().trim_end_matches('/');
+    slack_at(base.as_str().trim_end_matches('/'))
+}
+
+fn slack_at(base: &str) -> Value {
     let command = |command: &str, description: &str, usage: &str| {
         json!({
             "command": command,
@@ -192,6 +216,20 @@ mod tests {
         assert_eq!(for_address("https://baton.example.com/"), for_address("https://baton.example.com"));
         let under = for_address("https://example.com/baton/");
         assert_eq!(under["settings"]["event_subscriptions"]["request_url"], "https://example.com/baton/slack/events");
+    }
+
+    #[test]
+    fn by_socket_it_names_no_address() {
+        let manifest = slack_by_socket();
+        let text = manifest.to_string();
+        assert!(!text.contains("/slack/") && !text.contains("request_url"), "{text}");
+        assert_eq!(manifest["settings"]["socket_mode_enabled"], true);
+        let by_webhook = for_address("https://baton.example.com");
+        assert_eq!(
+            manifest["settings"]["event_subscriptions"]["bot_events"],
+            by_webhook["settings"]["event_subscriptions"]["bot_events"]
+        );
+        assert_eq!(manifest["oauth_config"]["scopes"], by_webhook["oauth_config"]["scopes"]);
     }
 
     /// The limits of <https://docs.slack.dev/reference/app-manifest/>.

@@ -21,7 +21,7 @@ use crate::{
     linear::{Linear, Tokens, Viewer, token::PURPOSES},
     manifest::SCOPES,
     oz::Oz,
-    slack::{self, client::Slack},
+    slack::{self, client::Slack, socket::Socket},
     storage::{self, Schema, Store, installations},
     time::{Clock, Timestamp},
 };
@@ -59,6 +59,9 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Outcome {
             if let Some(slack) = &settings.slack {
                 findings.extend(time(slack, &clock).await);
                 findings.extend(slack_access(slack, &settings, clock).await);
+                if let Some(token) = &slack.app_token {
+                    findings.push(slack_socket(slack, token).await);
+                }
             }
             if let Some(linear) = &settings.linear {
                 findings.extend(linear_access(linear, &settings).await);
@@ -166,6 +169,13 @@ async fn slack_access(slack: &SlackSettings, settings: &Settings, clock: Clock) 
     match &slack.credentials {
         SlackCredentials::Fixed(token) => slack_token(slack, token, clock).await,
         SlackCredentials::Install { .. } => installations(settings, Platform::Slack).await,
+    }
+}
+
+async fn slack_socket(slack: &SlackSettings, token: &SecretString) -> Finding {
+    match Socket::check(slack.api_url.clone(), token).await {
+        Ok(()) => good("Slack takes the app token: events come over a socket."),
+        Err(failure) => refusal("Slack", "SLACK_APP_TOKEN", &failure),
     }
 }
 
@@ -351,7 +361,7 @@ mod tests {
 
     fn slack_at(api_url: Url) -> SlackSettings {
         let credentials = SlackCredentials::Fixed("xoxb-1".into());
-        SlackSettings { signing_secrets: Vec::new(), credentials, api_url }
+        SlackSettings { signing_secrets: Vec::new(), app_token: None, credentials, api_url }
     }
 
     fn sentences(findings: &[Finding]) -> Vec<String> {

@@ -17,8 +17,11 @@ enum Platform {
     /// The Slack app manifest, as JSON.
     Slack {
         /// The public address that Slack reaches Baton at.
-        #[arg(long, value_parser = values::base_url)]
-        url: Url,
+        #[arg(long, value_parser = values::base_url, required_unless_present = "socket_mode")]
+        url: Option<Url>,
+        /// Slack reaches Baton over a socket that Baton opens (`SLACK_APP_TOKEN`), and needs no address.
+        #[arg(long, conflicts_with = "url")]
+        socket_mode: bool,
     },
     /// The link at which Linear offers to make the application, filled in.
     Linear {
@@ -30,7 +33,8 @@ enum Platform {
 
 pub(super) fn run(args: &Args) -> Answer {
     Answer::new(match &args.platform {
-        Platform::Slack { url } => manifest::pretty(&manifest::slack(url)),
+        Platform::Slack { url: Some(url), .. } => manifest::pretty(&manifest::slack(url)),
+        Platform::Slack { url: None, .. } => manifest::pretty(&manifest::slack_by_socket()),
         Platform::Linear { url } => manifest::linear(url) + "\n",
     })
 }

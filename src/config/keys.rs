@@ -21,6 +21,7 @@ pub const SIGNING_SECRET: Setting = Setting::new("SLACK_SIGNING_SECRET", "slack"
 pub const BOT_TOKEN: Setting = Setting::new("SLACK_BOT_TOKEN", "slack", "bot_token");
 pub const SLACK_CLIENT_ID: Setting = Setting::new("SLACK_CLIENT_ID", "slack", "client_id");
 pub const SLACK_CLIENT_SECRET: Setting = Setting::new("SLACK_CLIENT_SECRET", "slack", "client_secret");
+pub const APP_TOKEN: Setting = Setting::new("SLACK_APP_TOKEN", "slack", "app_token");
 pub const SLACK_API_URL: Setting = Setting::new("SLACK_API_URL", "slack", "api_url");
 pub const LINEAR_WEBHOOK_SECRET: Setting = Setting::new("LINEAR_WEBHOOK_SECRET", "linear", "webhook_secret");
 pub const LINEAR_WEBHOOK_WINDOW: Setting = Setting::new("LINEAR_WEBHOOK_WINDOW", "linear", "webhook_window");
@@ -40,7 +41,7 @@ pub const OTLP_ENDPOINT: Setting = Setting::new("BATON_OTLP_ENDPOINT", "telemetr
 pub const LOG_FILTER: Setting = Setting::new("BATON_LOG", "log", "filter");
 pub const LOG_FORMAT: Setting = Setting::new("BATON_LOG_FORMAT", "log", "format");
 
-const SETTINGS: [Setting; 26] = [
+const SETTINGS: [Setting; 27] = [
     LISTEN,
     PUBLIC_URL,
     ADMIN_TOKEN,
@@ -50,6 +51,7 @@ const SETTINGS: [Setting; 26] = [
     BOT_TOKEN,
     SLACK_CLIENT_ID,
     SLACK_CLIENT_SECRET,
+    APP_TOKEN,
     SLACK_API_URL,
     LINEAR_WEBHOOK_SECRET,
     LINEAR_WEBHOOK_WINDOW,
@@ -68,10 +70,6 @@ const SETTINGS: [Setting; 26] = [
     LOG_FILTER,
     LOG_FORMAT,
 ];
-
-/// Settings that a later release will have. Ignoring one would leave its owner in the belief that
-/// it works.
-const LATER: [Setting; 1] = [Setting::new("SLACK_APP_TOKEN", "slack", "app_token")];
 
 /// Keystrokes between a name and one that was meant.
 const NEARLY: usize = 2;
@@ -92,20 +90,14 @@ impl fmt::Display for Setting {
     }
 }
 
-/// A sentence for every variable that is set and has no effect in this release.
-pub fn check_environment(env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
-    let set = |setting: &&Setting| env(setting.variable).is_some_and(|value| !value.is_empty());
-    LATER.iter().filter(set).map(|setting| format!("{setting} is not in this release.")).collect()
-}
-
 /// A sentence for the name of a variable that is not one of ours, but nearly. Others that begin alike are
 /// somebody else's: Kubernetes sets `BATON_PORT` for a service called `baton`.
 pub fn misspelt(name: &str) -> Option<String> {
-    let known = || SETTINGS.iter().chain(&LATER).map(|setting| setting.variable);
-    if known().any(|variable| variable == name) {
+    let known = SETTINGS.map(|setting| setting.variable);
+    if known.contains(&name) {
         return None;
     }
-    let near = nearest(name, known());
+    let near = nearest(name, known.into_iter());
     let distance = strsim::damerau_levenshtein(name, near);
     (distance <= NEARLY).then(|| format!("{name} is not a setting; did you mean {near}?"))
 }
@@ -116,11 +108,9 @@ pub fn check_file(file: &Table) -> Vec<String> {
     for (name, value) in file {
         match value {
             _ if IN_FILE_ONLY.contains(&name.as_str()) => {}
-            _ if !is_section(&SETTINGS, name) => faults.push(unknown_at_top(name, value)),
+            _ if !is_section(name) => faults.push(unknown_at_top(name, value)),
             Value::Table(section) => {
-                let known: Vec<&str> = keys_of(&SETTINGS, name).collect();
-                let later: Vec<&str> = keys_of(&LATER, name).collect();
-                check_keys(&format!("[{name}]"), section, &known, &later, &mut faults);
+                check_keys(&format!("[{name}]"), section, &keys_of(name), &mut faults);
             }
             _ => faults.push(format!("{name} must be a section: [{name}].")),
         }
@@ -128,14 +118,11 @@ pub fn check_file(file: &Table) -> Vec<String> {
     faults
 }
 
-/// A sentence for every key of `table` that is neither `known` nor left out because it comes `later`.
-pub fn check_keys(place: &str, table: &Table, known: &[&str], later: &[&str], faults: &mut Vec<String>) {
+/// A sentence for every key of `table` that is not `known`.
+pub fn check_keys(place: &str, table: &Table, known: &[&str], faults: &mut Vec<String>) {
     for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
-        faults.push(if later.contains(&key.as_str()) {
-            format!("{place}: {key} is not in this release.")
-        } else {
-            format!("{place}: {key} is not a setting; did you mean {}?", nearest(key, known.iter().copied()))
-        });
+        let near = nearest(key, known.iter().copied());
+        faults.push(format!("{place}: {key} is not a setting; did you mean {near}?"));
     }
 }
 
@@ -145,9 +132,6 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> &'a
 }
 
 fn unknown_at_top(name: &str, value: &Value) -> String {
-    if is_section(&LATER, name) {
-        return format!("[{name}] is not in this release.");
-    }
     if value.is_table() || value.is_array() {
         let sections = SETTINGS.iter().map(|setting| setting.section).chain(IN_FILE_ONLY);
         return format!("[{name}] is not a section; did you mean [{}]?", nearest(name, sections));
@@ -157,10 +141,10 @@ fn unknown_at_top(name: &str, value: &Value) -> String {
     format!("{name} is not a setting; did you mean {section}.{key}?")
 }
 
-fn is_section(settings: &[Setting], name: &str) -> bool {
-    settings.iter().any(|setting| setting.section == name)
+fn is_section(name: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.section == name)
 }
 
-fn keys_of<'a>(settings: &'a [Setting], section: &'a str) -> impl Iterator<Item = &'static str> + 'a {
-    settings.iter().filter(move |setting| setting.section == section).map(|setting| setting.key)
+fn keys_of(section: &str) -> Vec<&'static str> {
+    SETTINGS.iter().filter(|setting| setting.section == section).map(|setting| setting.key).collect()
 }

@@ -110,10 +110,11 @@ impl Settings {
             return Ok(self);
         }
         let sentence = format!(
-            "Neither Slack nor Linear is configured: set {} and {} for Slack, {} with {} and {} for Linear, and {} for \
+            "Neither Slack nor Linear is configured: set {} and {} for Slack ({} where nothing can reach this machine), {} with {} and {} for Linear, and {} for \
              either; or run `baton dev` to try Baton without any account.",
-            keys::SIGNING_SECRET,
             keys::BOT_TOKEN,
+            keys::SIGNING_SECRET,
+            keys::APP_TOKEN,
             keys::LINEAR_WEBHOOK_SECRET,
             keys::LINEAR_CLIENT_ID,
             keys::LINEAR_CLIENT_SECRET,
@@ -133,7 +134,6 @@ impl std::error::Error for Faults {}
 
 fn read(file: &Table, env: &dyn Fn(&str) -> Option<String>) -> Result<Settings, Faults> {
     let mut reader = Reader { file, env, faults: keys::check_file(file) };
-    reader.faults.extend(keys::check_environment(env));
     let log = LogSettings::read(&mut reader);
     let server = ServerSettings::read(&mut reader);
     let storage = StorageSettings::read(&mut reader);

@@ -51,7 +51,7 @@ pub fn read(value: Option<&Value>, people: &[Person], faults: &mut Vec<String>) 
             faults.push(format!("{place} must be a section; a policy has a name: [policy.NAME]."));
             continue;
         };
-        check_keys(&place, table, &POLICY, &[], faults);
+        check_keys(&place, table, &POLICY, faults);
         let policy = read_policy(name, &mut Fields { place, table, faults });
         policies.insert(name.clone(), Policy { people: people.to_vec(), ..policy });
     }
@@ -72,7 +72,7 @@ pub fn read_people(value: Option<&Value>, faults: &mut Vec<String>) -> Vec<Perso
     let mut people: Vec<Person> = Vec::new();
     for (index, table) in tables.into_iter().enumerate() {
         let place = format!("[[person]] {}", index + 1);
-        check_keys(&place, table, &PERSON, &[], faults);
+        check_keys(&place, table, &PERSON, faults);
         let mut fields = Fields { place, table, faults };
         let person = Person {
             slack: fields.slack_id("slack", &["U", "W"], "U024BE7LH"),
@@ -107,7 +107,7 @@ pub fn read_limits(value: Option<&Value>, faults: &mut Vec<String>) -> Limits {
             return Limits::default();
         }
     };
-    check_keys("[limits]", table, &LIMITS, &[], faults);
+    check_keys("[limits]", table, &LIMITS, faults);
     let mut fields = Fields { place: "[limits]".into(), table, faults };
     Limits {
         max_concurrent: fields.count("max_concurrent", MOST_AT_ONCE),
@@ -169,7 +169,7 @@ fn auto_approve(fields: &mut Fields<'_>) -> Option<AutoApprove> {
         fields.fault("auto_approve", &format!("must be a section: {place}"));
         return None;
     };
-    check_keys(&place, table, &AUTO_APPROVE, &[], fields.faults);
+    check_keys(&place, table, &AUTO_APPROVE, fields.faults);
     let mut fields = Fields { place, table, faults: fields.faults };
     let auto = AutoApprove {
         max_children: fields.count("max_children", MOST_CHILDREN),

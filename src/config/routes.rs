@@ -56,7 +56,7 @@ fn read_routes(value: Option<&Value>, policies: &BTreeMap<String, Policy>, fault
     let mut routes = Vec::new();
     for (index, table) in tables.into_iter().enumerate() {
         let place = format!("[[route]] {}", index + 1);
-        check_keys(&place, table, &ROUTE, &[], faults);
+        check_keys(&place, table, &ROUTE, faults);
         routes.push(read_route(policies, &mut Fields { place, table, faults }));
     }
     routes

@@ -34,8 +34,11 @@ pub struct StorageSettings {
 /// `[slack]`
 #[derive(Clone, Debug)]
 pub struct SlackSettings {
-    /// All that are valid now: several while one is replaced by the next.
+    /// All that are valid now: several while one is replaced by the next. None where Slack sends no
+    /// webhooks.
     pub signing_secrets: Vec<SecretString>,
+    /// Opens the socket over which Slack sends instead.
+    pub app_token: Option<SecretString>,
     pub credentials: SlackCredentials,
     /// Ends with a slash.
     pub api_url: Url,
@@ -135,8 +138,8 @@ impl StorageSettings {
 
 impl SlackSettings {
     /// What makes Slack a platform of this Baton.
-    pub(super) const ANY: [Setting; 4] =
-        [keys::SIGNING_SECRET, keys::BOT_TOKEN, keys::SLACK_CLIENT_ID, keys::SLACK_CLIENT_SECRET];
+    pub(super) const ANY: [Setting; 5] =
+        [keys::SIGNING_SECRET, keys::APP_TOKEN, keys::BOT_TOKEN, keys::SLACK_CLIENT_ID, keys::SLACK_CLIENT_SECRET];
 
     /// None when Slack is not configured at all.
     pub(super) fn read(from: &mut Reader<'_>, server: &ServerSettings, storage: &StorageSettings) -> Option<Self> {
@@ -144,10 +147,16 @@ impl SlackSettings {
         if !from.has_any(&Self::ANY) {
             return None;
         }
-        let signing_secrets = from.need("Slack", keys::SIGNING_SECRET, secret::several);
+        let app_token = from.read(keys::APP_TOKEN, app_token);
+        let signing_secrets = if from.has(keys::APP_TOKEN) {
+            Some(from.read(keys::SIGNING_SECRET, secret::several).unwrap_or_default())
+        } else {
+            from.need("Slack", keys::SIGNING_SECRET, secret::several)
+        };
         let credentials = SlackCredentials::read(from, server, storage);
         Some(Self {
             signing_secrets: signing_secrets?,
+            app_token,
             credentials: credentials?,
             api_url: api_url.or_else(|| Url::parse("https://slack.com/api/").ok())?,
         })
@@ -314,6 +323,12 @@ impl Reader<'_> {
 /// Like a secret, and none.
 fn plain(text: &str) -> Result<String, String> {
     secret::one(text).map(|id| id.expose_secret().to_owned())
+}
+
+/// Where Slack shows its tokens they look much alike.
+fn app_token(text: &str) -> Result<SecretString, String> {
+    let token = secret::one(text)?;
+    if token.expose_secret().starts_with("xapp-") { Ok(token) } else { Err("must begin with xapp-".into()) }
 }
 
 /// So that a method's name can be joined to it.

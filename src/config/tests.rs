@@ -302,10 +302,11 @@ fn an_unknown_name_is_told_with_the_nearest_known_one() {
 }
 
 #[test]
-fn what_a_later_release_will_have_is_told_as_such() {
-    only_fault("[slack]\napp_token = \"x\"", &[], "[slack]: app_token is not in this release.");
-    let key = [("SLACK_APP_TOKEN", "x"), ("SLACK_CLIENT_ID", "")];
-    only_fault("", &key, "SLACK_APP_TOKEN (slack.app_token) is not in this release.");
+fn with_an_app_token_slack_sends_no_webhooks() {
+    let [_, token, key] = SLACK;
+    let read = settings("[slack]\napp_token = \"xapp-1\"", &[token, key]).expect("settings").slack.expect("Slack");
+    assert_eq!((read.app_token.is_some(), read.signing_secrets.len()), (true, 0));
+    only_fault("[slack]\napp_token = \"xoxb-1\"", &SLACK, "SLACK_APP_TOKEN (slack.app_token) must begin with xapp-.");
 }
 
 #[test]

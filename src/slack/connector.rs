@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, Upgraded};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use slack_morphism::{
@@ -17,6 +17,13 @@ use slack_morphism::{
         SlackClientSystemError, SlackRateLimitError, map_serde_error,
     },
     multipart_form::FileMultipartData,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::{client::generate_key, derive_accept_key},
+        protocol::{Role, WebSocketConfig},
+    },
 };
 use url::Url;
 
@@ -28,6 +35,8 @@ const LONGEST_ANSWER: usize = 16 << 20;
 #[derive(Clone, Debug)]
 pub struct Connector {
     http: reqwest::Client,
+    /// For what becomes another protocol.
+    upgrading: reqwest::Client,
     /// Ends with a slash.
     base: Url,
 }
@@ -41,7 +50,7 @@ impl Connector {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        Ok(Self { http: crate::http::client()?, base })
+        Ok(Self { http: crate::http::client()?, upgrading: crate::http::upgrading_client()?, base })
     }
 
     /// Whether an address that Slack handed out may be used: its host is Slack's or that of the API,
@@ -68,6 +77,23 @@ impl Connector {
         let url = self.create_method_uri_path(method)?;
         let answer = self.send(self.http.post(url).bearer_auth(&token.token_value.0)).await?;
         Ok((answer.headers.clone(), answer.decode()?))
+    }
+
+    /// Opens a WebSocket at an address that Slack handed out. <https://www.rfc-editor.org/rfc/rfc6455#section-4.1>
+    pub async fn web_socket(&self, url: Url, limits: WebSocketConfig) -> ClientResult<WebSocketStream<Upgraded>> {
+        let key = generate_key();
+        let request =
+            self.upgrading.get(url).header(header::CONNECTION, "Upgrade").header(header::UPGRADE, "websocket");
+        let request = request.header(header::SEC_WEBSOCKET_VERSION, "13").header(header::SEC_WEBSOCKET_KEY, &key);
+        let response = crate::http::send(request).await.map_err(lost)?;
+        let accepted = response.headers().get(header::SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS
+            || accepted != Some(derive_accept_key(key.as_bytes()).as_bytes())
+        {
+            return Err(SlackClientError::HttpError(SlackClientHttpError::new(response.status())));
+        }
+        let stream = response.upgrade().await.map_err(lost)?;
+        Ok(WebSocketStream::from_raw_socket(stream, Role::Client, Some(limits)).await)
     }
 
     /// Posts JSON to an address that Slack handed out, without our token. The answer is not read:

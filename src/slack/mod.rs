@@ -1,11 +1,11 @@
 //! Baton's Slack edge: what comes in becomes events of the domain, what goes out is carried out
 //! here, and nothing behind it sees JSON or mrkdwn.
 //!
-//! In: `webhook` (the door, with `signature` and `envelope`) → the inbox → `inbound`.
+//! In: `webhook` (the door, with `signature`) or `socket`, with `envelope` and `intake` → the inbox → `inbound`.
 //! Out: the outbox → `deliver` → `render` (with `text`, `markdown`, `mrkdwn` and `buttons`) and `forms` (with `editing`)
 //! → `client` (over `connector`, its errors told by `failure`, with the `token` of the workspace) and `people`,
 //! paced by `limits`. `oauth` is how a workspace installs us.
-//! Only `webhook`, `connector`, `client`, `oauth`, `people` and `deliver` do I/O; the rest is pure.
+//! Only `webhook`, `socket`, `connector`, `client`, `oauth`, `people` and `deliver` do I/O; the rest is pure.
 
 pub mod buttons;
 pub mod client;
@@ -18,6 +18,7 @@ pub mod failure;
 mod fake;
 pub mod forms;
 pub mod inbound;
+mod intake;
 pub mod limits;
 pub mod markdown;
 pub mod mrkdwn;
@@ -25,6 +26,7 @@ pub mod oauth;
 mod people;
 pub mod render;
 pub mod signature;
+pub mod socket;
 pub mod text;
 pub mod token;
 pub mod webhook;

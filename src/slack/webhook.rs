@@ -14,20 +14,18 @@ use axum::{
     routing::post,
 };
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{
     envelope::{self, Kind},
-    inbound,
+    intake::{self, Taken},
     signature::{self, Unbelieved},
 };
 use crate::{
-    domain::{command::Command, parse},
     door::{self, Heard, Refusals, Unread, heard, text_at},
-    ids::{EventId, short_hash},
     storage::{
-        ingest::{Ingest, NewEvent},
+        ingest::Ingest,
         room::{Held, Room},
     },
     time::{Clock, Timestamp},
@@ -75,44 +73,18 @@ async fn receive(door: &Door, kind: Kind, request: Verified) -> Response {
     if kind == Kind::Events && text_at(&payload, "/type") == Some("url_verification") {
         return challenge(&payload);
     }
-    if let Some(reason) = envelope::irrelevance(kind, &payload) {
-        tracing::debug!(event.source = "slack", event.kind = kind.as_str(), reason, "event ignored");
-        return heard(Heard::Ignored(reason), StatusCode::OK);
-    }
-    let acknowledgement = acknowledgement(kind, &payload);
-    let (event, held) = new_event(kind, &payload, request, door.clock.now());
+    let Verified { timestamp, body, held } = request;
+    let taken = intake::take(kind, &payload, &timestamp, body, door.clock.now());
     // Read, it takes many times the room of its body.
     drop(payload);
-    door::keep(&door.ingest, held, event, acknowledgement).await
-}
-
-fn new_event(kind: Kind, payload: &Value, request: Verified, now: Timestamp) -> (NewEvent, Held) {
-    let Verified { timestamp, body, held } = request;
-    let dedupe = envelope::dedupe(kind, payload, &timestamp, &body);
-    let event = NewEvent {
-        id: EventId::new(format!("e{}", short_hash(&["slack", &dedupe], 20))),
-        source: "slack",
-        kind: kind.as_str(),
-        lane: envelope::lane(payload),
-        dedupe,
-        delivery: None,
-        body,
-        received_at: now,
-    };
-    (event, held)
-}
-
-/// Slack shows the answer to a command to the one who typed it. The empty answer to a form closes it.
-fn acknowledgement(kind: Kind, payload: &Value) -> Response {
-    if kind == Kind::Commands && starts_something(payload) {
-        let line = "On its way: the board will appear in this channel in a moment.";
-        return Json(json!({"response_type": "ephemeral", "text": line})).into_response();
+    match taken {
+        Taken::Ignored(reason) => heard(Heard::Ignored(reason), StatusCode::OK),
+        Taken::Event { event, answer } => {
+            let acknowledgement =
+                answer.map_or_else(|| StatusCode::OK.into_response(), |answer| Json(answer).into_response());
+            door::keep(&door.ingest, held, event, acknowledgement).await
+        }
     }
-    StatusCode::OK.into_response()
-}
-
-fn starts_something(payload: &Value) -> bool {
-    inbound::slash(payload).is_some_and(|(verb, text)| matches!(parse::slash(verb, &text), Command::Start(..)))
 }
 
 /// <https://docs.slack.dev/reference/events/url_verification>: the signature has been checked.
@@ -199,6 +171,7 @@ fn is_ssl_check(headers: &HeaderMap, body: &[u8]) -> bool {
 mod tests {
     use axum::body::Body;
     use hmac::{Hmac, KeyInit, Mac};
+    use serde_json::json;
     use sha2::Sha256;
 
     use super::*;
@@ -263,40 +236,5 @@ mod tests {
         let payload = json!({"type": "url_verification", "challenge": "3eZbrw1aB"});
         assert_eq!(told(challenge(&payload)).await, (StatusCode::OK, "3eZbrw1aB".into()));
         assert_eq!(told(challenge(&json!({"challenge": 7}))).await.0, StatusCode::BAD_REQUEST);
-    }
-
-    #[tokio::test]
-    async fn only_a_start_with_words_is_answered_with_a_line() {
-        for (command, text, line) in [
-            ("/orchestrate", "Migrate the tests", true),
-            ("/orchestrate", "stop using Jest everywhere", true),
-            ("/orchestrate", "", false),
-            ("/orchestrate", "help", false),
-            ("/plan", "  ", false),
-            ("/oz", "fix the build", true),
-            ("/oz", "Cancel", false),
-            ("/oz", "cancel o1a2b3c4d5e", false),
-            ("/orchestrate", "harness:vim Migrate", false),
-            ("/else", "hello", false),
-        ] {
-            let (status, body) =
-                told(acknowledgement(Kind::Commands, &json!({"command": command, "text": text}))).await;
-            assert_eq!((status, !body.is_empty()), (StatusCode::OK, line), "{command} {text}");
-        }
-        let closed = told(acknowledgement(Kind::Interactivity, &json!({"type": "view_submission"}))).await;
-        assert_eq!(closed, (StatusCode::OK, String::new()));
-    }
-
-    #[test]
-    fn the_same_request_makes_the_same_event() {
-        let payload = json!({"type": "event_callback", "event_id": "Ev1", "team_id": "T1", "event": {"channel": "C1"}});
-        let event = |timestamp: &str| {
-            let held = Room::of(LIMIT).take().expect("room");
-            let verified = Verified { timestamp: timestamp.into(), body: payload.to_string(), held };
-            new_event(Kind::Events, &payload, verified, NOW).0
-        };
-        let first = event("1");
-        assert_eq!(first, event("2"));
-        assert_eq!((first.lane.as_str(), first.dedupe.as_str()), ("slack:T1:C1", "event:Ev1"));
     }
 }

@@ -1,5 +1,7 @@
 //! Counts what comes in at a platform's door, and how long its answer took. `app` puts it around
-//! the webhooks.
+//! the webhooks, and has it told of what comes over a socket.
+
+use std::time::Duration;
 
 use axum::{
     Router,
@@ -12,24 +14,30 @@ use crate::{door::Heard, telemetry::Metrics, time::Clock};
 
 /// `webhooks`, counted.
 pub fn counted(webhooks: Router, metrics: Metrics, clock: Clock) -> Router {
-    webhooks.route_layer(middleware::from_fn_with_state((metrics, clock), count))
+    webhooks.route_layer(middleware::from_fn_with_state((metrics, clock), pass))
 }
 
-async fn count(State((metrics, clock)): State<(Metrics, Clock)>, request: Request, next: Next) -> Response {
+async fn pass(State((metrics, clock)): State<(Metrics, Clock)>, request: Request, next: Next) -> Response {
     let (source, kind) = kind(request.uri().path());
     let came = clock.now();
     let response = next.run(request).await;
-    metrics.door(clock.now().since(came));
-    let result = match response.extensions().get::<Heard>() {
-        Some(Heard::New) => "stored",
-        Some(Heard::Duplicate) => "duplicate",
-        Some(Heard::Ignored(_)) => "ignored",
-        Some(Heard::Probe) => "probe",
-        Some(Heard::Shed) => "shed",
-        Some(Heard::Refused) | None => "refused",
+    let heard = response.extensions().get::<Heard>().copied().unwrap_or(Heard::Refused);
+    count(&metrics, source, kind, heard, clock.now().since(came));
+    response
+}
+
+/// What became of one request, answered after `took`.
+pub fn count(metrics: &Metrics, source: &'static str, kind: &'static str, heard: Heard, took: Duration) {
+    metrics.door(took);
+    let result = match heard {
+        Heard::New => "stored",
+        Heard::Duplicate => "duplicate",
+        Heard::Ignored(_) => "ignored",
+        Heard::Probe => "probe",
+        Heard::Shed => "shed",
+        Heard::Refused => "refused",
     };
     metrics.event(source, kind, result);
-    response
 }
 
 /// The platform and what sort of request it is: our own words, so that nobody can make up labels.

@@ -25,6 +25,7 @@ use baton::{
     simulator::{
         World,
         linear::{CLIENT_ID, CLIENT_SECRET, WEBHOOK_SECRET},
+        slack::APP_TOKEN,
     },
     storage::{Store, inbox},
     time::Clock,
@@ -105,14 +106,18 @@ async fn both(kills: usize, seed: u64) -> Verdict {
     }
 }
 
-/// One database, from nothing to the verdict.
+/// One database, from nothing to the verdict. Slack sends by webhook on one and over sockets on the other.
 async fn half(name: &str, server: Option<String>, plan: Plan) -> Verdict {
     let world = World::new(&Clock::system());
     world.oz.set_speed(SPEED);
     world.slack.invite_bot(people::MIRROR);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
+    let by_socket = server.is_some();
     let mut binary = Binary::new(&address, server).await;
+    if by_socket {
+        binary.set("SLACK_APP_TOKEN", APP_TOKEN);
+    }
     binary.configure(CONFIG);
     binary.set("BATON_LOG", "warn,baton::door=debug");
     binary.set("LINEAR_API_URL", World::linear_api(&address));

@@ -307,6 +307,7 @@ impl Stage {
             ("BATON_DATABASE_URL", nowhere.as_str()),
             ("BATON_DATABASE_URL", "mysql://root:hush@localhost/x"),
             ("SLACK_BOT_TOKEN", "xoxb hush"),
+            ("SLACK_APP_TOKEN", "hush-app-token"),
             ("WARP_API_KEY", "file:/nowhere/key"),
             ("BATON_OTLP_ENDPOINT", "http://user:hush@127.0.0.1"),
             ("LINEAR_API_URL", "https://user:hush@api.linear.app"),

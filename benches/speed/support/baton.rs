@@ -27,6 +27,7 @@ pub fn app(store: &Store, clock: Clock, platforms: &str) -> anyhow::Result<App> 
             api_url: format!("{platforms}/slack/").parse()?,
             access: SlackAccess::Own("xoxb-bench".into()),
             signing_secrets: vec![SIGNING_SECRET.into()],
+            app_token: None,
         }),
         linear: None,
         oz: OzSetup {

@@ -16,12 +16,12 @@ use super::{SIGNING_SECRET, Slack};
 use crate::time::Timestamp;
 
 /// Slack waits this long for an answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// Before the first, second and third retry of an event.
 const RETRY_AFTER: [Duration; 3] = [Duration::ZERO, Duration::from_mins(1), Duration::from_mins(5)];
 
-const COMMANDS: &str = "/slack/commands";
-const INTERACTIVITY: &str = "/slack/interactivity";
+pub(super) const COMMANDS: &str = "/slack/commands";
+pub(super) const INTERACTIVITY: &str = "/slack/interactivity";
 const EVENTS: &str = "/slack/events";
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
@@ -42,13 +42,13 @@ impl Answer {
 /// A webhook to be sent.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    path: &'static str,
+    pub(super) path: &'static str,
     content_type: &'static str,
-    body: Bytes,
+    pub(super) body: Bytes,
     /// 0 at first, then the number of the retry.
-    attempt: usize,
+    pub(super) attempt: usize,
     due: Timestamp,
-    reason: &'static str,
+    pub(super) reason: &'static str,
 }
 
 impl Delivery {
@@ -129,7 +129,7 @@ impl Slack {
         }
     }
 
-    /// How many webhooks Baton has answered with a success.
+    /// How many webhooks and envelopes Baton has answered with a success.
     pub fn taken(&self) -> usize {
         self.read(|world| world.taken)
     }
@@ -170,7 +170,10 @@ impl Slack {
         self.adjust(|world| world.last_sent = Some(sent.clone()));
         let outcome = self.transmit(&sent).await;
         let reason = match &outcome {
-            Ok(answer) if answer.is_success() => return answer.clone(),
+            Ok(answer) if answer.is_success() => {
+                self.adjust(|world| world.taken += 1);
+                return answer.clone();
+            }
             Ok(_) => "http_error",
             Err(reason) => reason,
         };
@@ -190,6 +193,9 @@ impl Slack {
 
     /// The answer, or in Slack's words why there is none.
     async fn transmit(&self, sent: &Sent) -> Result<Answer, &'static str> {
+        if let Some(link) = self.inner.links.newest() {
+            return link.transmit(&sent.delivery).await.ok_or("timeout");
+        }
         let (Some(client), Some(target)) = (&self.inner.client, self.read(|world| world.target.clone())) else {
             return Err("connection_failed");
         };

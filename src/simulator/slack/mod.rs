@@ -19,6 +19,7 @@ mod playground;
 mod reading;
 mod records;
 mod responses;
+mod socket;
 mod tokens;
 mod transcript;
 mod views;
@@ -53,6 +54,9 @@ use world::{Team, World};
 
 pub const SIGNING_SECRET: &str = "simulated0signing0secret00000000";
 pub const BOT_TOKEN: &str = "xoxb-1764000000000-1764000000000-simulatedsimulatedsimula";
+
+/// Of the app and not of a workspace: it opens sockets.
+pub const APP_TOKEN: &str = "xapp-1-A0BATON-1764000000000-simulated";
 
 pub const CLIENT_ID: &str = "1764000000000.1764000000000";
 pub const CLIENT_SECRET: &str = "simulated0client0secret000000000";
@@ -89,6 +93,8 @@ struct Inner {
     changed: watch::Sender<u64>,
     /// Held while events are sent, so that they arrive in order.
     sending: tokio::sync::Mutex<()>,
+    /// The app's sockets, over which everything is sent while there are any.
+    links: socket::Links,
     /// Other workspaces that are reached through the same API.
     beside: Vec<Slack>,
 }
@@ -176,6 +182,7 @@ impl Slack {
             client: crate::http::client().ok(),
             changed: watch::Sender::new(0),
             sending: tokio::sync::Mutex::default(),
+            links: socket::Links::default(),
             beside,
         };
         Self { inner: Arc::new(inner) }
@@ -208,6 +215,7 @@ impl Slack {
     pub fn router(&self) -> Router {
         let router = Router::new()
             .route("/api/{method}", any(api::handle))
+            .route("/link", get(socket::connect))
             .route("/oauth/v2/authorize", get(oauth::authorize))
             .route("/response/{id}", post(responses::handle))
             .route("/upload/{id}", post(archive::upload))

@@ -21,6 +21,7 @@ mod parked;
 mod proof;
 mod saying;
 mod session;
+mod socket;
 mod storms;
 mod story;
 mod talking;

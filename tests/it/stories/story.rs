@@ -25,7 +25,7 @@ use baton::{
         World,
         http::broken_response,
         linear::{CLIENT_ID, CLIENT_SECRET, WEBHOOK_SECRET},
-        slack::{self, APP_ID, BOT_TOKEN, Message, SIGNING_SECRET, Slack, TEAM, sign},
+        slack::{self, APP_ID, APP_TOKEN, BOT_TOKEN, Message, SIGNING_SECRET, Slack, TEAM, sign},
     },
     storage::{Store, inbox, outbox},
     time::{Clock, Timestamp},
@@ -154,6 +154,7 @@ impl Story {
                 api_url: World::slack_api(&self.address).parse().unwrap(),
                 access: self.slack_access(),
                 signing_secrets: vec![NEXT_SECRET.into(), SIGNING_SECRET.into()],
+                app_token: Some(APP_TOKEN.into()),
             }),
             linear: self.with_linear.then(|| LinearSetup {
                 api_url: World::linear_api(&self.address).parse().unwrap(),
@@ -212,7 +213,7 @@ impl Story {
     }
 
     /// The Baton that runs now.
-    fn baton(&self) -> Arc<App> {
+    pub fn baton(&self) -> Arc<App> {
         Arc::clone(self.app.lock().unwrap().as_ref().unwrap())
     }
 

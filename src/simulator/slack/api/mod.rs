@@ -24,7 +24,7 @@ use http::{
 };
 use serde_json::{Value, json};
 
-use super::{Slack, blocks::Wrong, oauth, world::World};
+use super::{Slack, blocks::Wrong, oauth, socket, world::World};
 use crate::simulator::{
     faults::Call,
     http::{Refusal, carry_out},
@@ -191,6 +191,10 @@ fn answer(slack: &Slack, request: &Request) -> Response {
     let (response, waiting) = slack.write(|world| {
         let response = match method {
             Some(method) => run(world, method, request),
+            None if request.method == socket::OPEN => {
+                let answer = socket::open(world, &whose(request));
+                Json(answer.unwrap_or_else(|code| Problem::from(code).into_json())).into_response()
+            }
             None if request.method == EXCHANGE => {
                 let answer = oauth::access(world, &request.headers, &request.body);
                 Json(answer.unwrap_or_else(|code| Problem::from(code).into_json())).into_response()
