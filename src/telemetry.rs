@@ -84,6 +84,7 @@ struct Inner {
     door_seconds: Histogram,
     delivery_seconds: Family<KindLabel, Histogram>,
     inbox_depth: Gauge,
+    inbox_parked: Gauge,
     outbox_depth: Family<StateLabel, Gauge>,
     orchestrations: Family<StageLabel, Gauge>,
     mended: Family<MendedLabel, Counter>,
@@ -134,6 +135,7 @@ impl Metrics {
         let delivery_seconds: Family<KindLabel, Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 2.0, 13)));
         let inbox_depth = Gauge::default();
+        let inbox_parked = Gauge::default();
         let outbox_depth = Family::default();
         let orchestrations = Family::default();
         let mended = Family::default();
@@ -145,6 +147,7 @@ impl Metrics {
         registry.register("door_seconds", "From a webhook's arrival to its answer", door_seconds.clone());
         registry.register("delivery_seconds", "How long an attempt of a delivery took", delivery_seconds.clone());
         registry.register("inbox_depth", "Events that are not decided yet", inbox_depth.clone());
+        registry.register("inbox_parked", "Events that could not be decided", inbox_parked.clone());
         registry.register("outbox_depth", "Deliveries that are not done, by state", outbox_depth.clone());
         registry.register("orchestrations", "Orchestrations, by stage", orchestrations.clone());
         registry.register("mended", "What reconciling put right since the beginning, by kind", mended.clone());
@@ -155,6 +158,7 @@ impl Metrics {
             door_seconds,
             delivery_seconds,
             inbox_depth,
+            inbox_parked,
             outbox_depth,
             orchestrations,
             mended,
@@ -177,8 +181,9 @@ impl Metrics {
         self.0.delivery_seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
     }
 
-    pub fn set_inbox_depth(&self, undecided: u64) {
+    pub fn set_inbox_depth(&self, undecided: u64, parked: u64) {
         self.0.inbox_depth.set(signed(undecided));
+        self.0.inbox_parked.set(signed(parked));
     }
 
     pub fn set_outbox_depth(&self, waiting: u64, parked: u64) {
@@ -233,7 +238,7 @@ mod tests {
         metrics.event("slack", "commands", "stored");
         metrics.door(Duration::from_millis(3));
         metrics.delivery("post_board", "done", Duration::from_millis(200));
-        metrics.set_inbox_depth(4);
+        metrics.set_inbox_depth(4, 1);
         metrics.set_outbox_depth(2, 1);
         metrics.set_mended(&[("board_shown".into(), 3)]);
         metrics.set_orchestrations(&[("planning".into(), 1), ("done".into(), 7)]);
@@ -245,6 +250,7 @@ mod tests {
             "baton_door_seconds_bucket{le=\"0.004\"} 1",
             "baton_delivery_seconds_count{kind=\"post_board\"} 1",
             "baton_inbox_depth 4",
+            "baton_inbox_parked 1",
             "baton_mended_total{kind=\"board_shown\"} 3",
             "baton_outbox_depth{state=\"parked\"} 1",
             "baton_orchestrations{stage=\"done\"} 8",

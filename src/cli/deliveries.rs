@@ -1,4 +1,5 @@
-//! `baton deliveries`: what is parked or waits, and sending a parked one again.
+//! `baton deliveries`: what is parked or waits, and sending a parked one again. An event that could not be
+//! decided is parked as well.
 
 use std::path::Path;
 
@@ -6,8 +7,11 @@ use clap::Subcommand;
 
 use super::{Answer, Failed, Outcome, block_on, open, plain};
 use crate::{
-    ids::DeliveryId,
-    storage::outbox::{self, DeliveryRow, DeliveryState},
+    ids::{DeliveryId, EventId},
+    storage::{
+        inbox::{self, ParkedEvent},
+        outbox::{self, DeliveryRow, DeliveryState},
+    },
     time::Clock,
 };
 
@@ -22,9 +26,9 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Send a parked delivery again.
+    /// Send a parked delivery, or have a parked event decided, again.
     Retry {
-        /// The delivery, as `baton deliveries` shows it.
+        /// The delivery or event, as `baton deliveries` shows it.
         id: String,
     },
 }
@@ -36,14 +40,17 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Outcome {
             None => {
                 let mut rows = outbox::parked(&store, MOST).await?;
                 rows.extend(outbox::pending(&store, MOST).await?);
-                text(&rows)
+                text(&inbox::parked(&store, MOST).await?, &rows)
             }
             Some(Command::Retry { id }) => {
-                let id = DeliveryId::new(id.trim());
-                if !outbox::retry(&store, &id, Clock::system().now()).await? {
-                    return Err(Failed::new(format!("{} is not a parked delivery", plain::printable(id.as_str()))));
+                let (id, now) = (id.trim(), Clock::system().now());
+                if outbox::retry(&store, &DeliveryId::new(id), now).await? {
+                    format!("{id} goes out again.\n")
+                } else if inbox::retry(&store, &EventId::new(id), now).await? {
+                    format!("{id} is decided again.\n")
+                } else {
+                    return Err(Failed::new(format!("{} is not parked", plain::printable(id))));
                 }
-                format!("{id} goes out again.\n")
             }
         };
         store.close().await;
@@ -51,13 +58,17 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Outcome {
     })
 }
 
-fn text(rows: &[DeliveryRow]) -> String {
-    if rows.is_empty() {
+fn text(events: &[ParkedEvent], rows: &[DeliveryRow]) -> String {
+    if events.is_empty() && rows.is_empty() {
         return "Nothing is parked and nothing waits.\n".into();
     }
-    let rows: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
+    let events = events.iter().map(|event| {
+        let what = format!("event ({} {})", event.source, event.kind);
+        let (attempts, parked, undecidable) = (event.attempts.to_string(), "parked".into(), "undecidable".into());
+        vec![event.id.to_string(), what, String::new(), attempts, parked, undecidable]
+    });
+    let rows: Vec<Vec<String>> = events
+        .chain(rows.iter().map(|row| {
             let next = match row.state {
                 DeliveryState::Parked => "parked".to_owned(),
                 DeliveryState::Waiting | DeliveryState::Done => plain::moment(row.due_at),
@@ -70,7 +81,7 @@ fn text(rows: &[DeliveryRow]) -> String {
                 next,
                 plain::printable(row.problem.as_deref().unwrap_or_default()),
             ]
-        })
+        }))
         .collect();
     plain::table(&["ID", "WHAT", "ORCHESTRATION", "ATTEMPTS", "NEXT (UTC)", "REASON"], &rows)
 }

@@ -4,6 +4,7 @@
 use super::{
     Result, Store, Tx,
     sql::{Row, args, statements},
+    wakes::Topic,
 };
 use crate::{ids::EventId, time::Timestamp};
 
@@ -37,6 +38,11 @@ statements! {
     WAIT = "UPDATE inbox SET due_at_ms = $2 WHERE seq = $1 AND state = 'undecided'";
     PARK = "UPDATE inbox SET state = 'parked', settled_at_ms = $2, problem = $3, attempts = attempts + 1
         WHERE seq = $1 AND state = 'undecided'";
+    PARKED = "SELECT id, source, kind, attempts, received_at_ms FROM inbox WHERE state = 'parked' ORDER BY seq LIMIT $1";
+    RETRY = "UPDATE inbox
+        SET state = 'undecided', due_at_ms = $2, attempts = 0, settled_at_ms = NULL, problem = NULL
+        WHERE id = $1 AND state = 'parked'
+        RETURNING id";
     // Only the head of a lane counts: what is behind one that was put off waits for it. Of those that
     // were not, the first is due.
     NEXT_DUE = "SELECT MIN(due_at_ms) AS due_at_ms FROM (
@@ -71,6 +77,16 @@ pub struct TakenEvent {
     pub lane: String,
     pub body: String,
     /// How often deciding it has failed.
+    pub attempts: u32,
+    pub received_at: Timestamp,
+}
+
+/// An event that was given up, for an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedEvent {
+    pub id: EventId,
+    pub source: String,
+    pub kind: String,
     pub attempts: u32,
     pub received_at: Timestamp,
 }
@@ -117,6 +133,20 @@ pub async fn park(tx: &mut Tx, seq: i64, now: Timestamp, problem: &str) -> Resul
     tx.run(PARK, args![seq, now, problem]).await.map(drop)
 }
 
+/// What was given up and is still kept, oldest first.
+pub async fn parked(store: &Store, limit: u32) -> Result<Vec<ParkedEvent>> {
+    store.rows(PARKED, args![limit]).await?.iter().map(parked_event).collect()
+}
+
+/// Has a parked event decided again, in its lane. False when it is not parked.
+pub async fn retry(store: &Store, id: &EventId, now: Timestamp) -> Result<bool> {
+    let retried = !store.write("retry an event", RETRY, args![id, now]).await?.is_empty();
+    if retried {
+        store.wakes().wake(Topic::Inbox.bit());
+    }
+    Ok(retried)
+}
+
 /// When there is something to take again. In the past when another replica is at it.
 pub async fn next_due(store: &Store) -> Result<Option<Timestamp>> {
     store.row(NEXT_DUE, args![]).await?.map_or(Ok(None), |row| row.get("due_at_ms"))
@@ -131,6 +161,16 @@ pub async fn forget_before(store: &Store, before: Timestamp, limit: u32) -> Resu
 pub async fn counts(store: &Store) -> Result<Counts> {
     let Some(row) = store.row(COUNTS, args![]).await? else { return Ok(Counts::default()) };
     Ok(Counts { undecided: row.get("undecided")?, parked: row.get("parked")?, oldest: row.get("oldest_at_ms")? })
+}
+
+fn parked_event(row: &Row) -> Result<ParkedEvent> {
+    Ok(ParkedEvent {
+        id: row.get("id")?,
+        source: row.get("source")?,
+        kind: row.get("kind")?,
+        attempts: row.get("attempts")?,
+        received_at: row.get("received_at_ms")?,
+    })
 }
 
 fn taken(row: &Row) -> Result<TakenEvent> {

@@ -1,4 +1,5 @@
-//! `/deliveries`: what is parked, with a way to send it again, and what waits.
+//! `/deliveries`: what is parked, with a way to send it again, and what waits; and the events that could
+//! not be decided.
 
 use axum::{
     extract::{Path, State},
@@ -9,9 +10,10 @@ use maud::{Markup, html};
 
 use super::{Web, html};
 use crate::{
-    ids::DeliveryId,
+    ids::{DeliveryId, EventId},
     storage::{
         Result,
+        inbox::{self, ParkedEvent},
         outbox::{self, DeliveryRow, DeliveryState},
     },
 };
@@ -26,15 +28,25 @@ pub(super) async fn page(State(web): State<Web>) -> Response {
 }
 
 pub(super) async fn retry(State(web): State<Web>, Path(id): Path<String>) -> Response {
-    let id = DeliveryId::new(id);
-    match outbox::retry(&web.store, &id, web.clock.now()).await {
-        Ok(true) => {
-            tracing::info!(delivery.id = %id, "an operator sends a delivery again");
-            Redirect::to("/deliveries").into_response()
-        }
-        Ok(false) => html::sentence(StatusCode::CONFLICT, "Not parked", "This delivery is not parked (any more)."),
+    match again(&web, &id).await {
+        Ok(true) => Redirect::to("/deliveries").into_response(),
+        Ok(false) => html::sentence(StatusCode::CONFLICT, "Not parked", "That is not parked (any more)."),
         Err(error) => html::unavailable(&error),
     }
+}
+
+/// A delivery or an event, by its id. False when it is not parked.
+async fn again(web: &Web, id: &str) -> Result<bool> {
+    let (delivery, event, now) = (DeliveryId::new(id), EventId::new(id), web.clock.now());
+    if outbox::retry(&web.store, &delivery, now).await? {
+        tracing::info!(delivery.id = %delivery, "an operator sends a delivery again");
+        return Ok(true);
+    }
+    let retried = inbox::retry(&web.store, &event, now).await?;
+    if retried {
+        tracing::info!(event.id = %event, "an operator has an event decided again");
+    }
+    Ok(retried)
 }
 
 /// A table of deliveries, used by an orchestration's page as well.
@@ -54,14 +66,37 @@ pub(super) fn table(rows: &[DeliveryRow], with_orchestration: bool) -> Markup {
 async fn read(web: &Web) -> Result<Markup> {
     let parked = outbox::parked(&web.store, MOST).await?;
     let waiting = outbox::pending(&web.store, MOST).await?;
+    let events = inbox::parked(&web.store, MOST).await?;
     let body = html! {
         h1 { "Deliveries" }
         h2 { "Parked" }
         @if parked.is_empty() { p.empty { "None: nothing was given up." } } @else { (table(&parked, true)) }
         h2 { "Waiting" }
         @if waiting.is_empty() { p.empty { "None: all is said and done." } } @else { (table(&waiting, true)) }
+        @if !events.is_empty() {
+            h2 { "Events that could not be decided" }
+            (events_table(&events))
+        }
     };
     Ok(html::page("Deliveries", html::Nav::Deliveries, &body))
+}
+
+fn events_table(events: &[ParkedEvent]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Event" } th { "What" } th { "State" } th { "Attempts" } th { "Received (UTC)" } th {} } }
+            tbody { @for event in events {
+                tr {
+                    td { code { (event.id) } }
+                    td { (event.source) " " (event.kind) }
+                    td { (html::badge("parked")) }
+                    td { (event.attempts) }
+                    td { (html::moment(event.received_at)) }
+                    td { form method="post" action={ "/deliveries/" (event.id) "/retry" } { button { "Decide again" } } }
+                }
+            } }
+        }
+    }
 }
 
 fn row(row: &DeliveryRow, with_orchestration: bool) -> Markup {

@@ -23,7 +23,8 @@ pub(super) async fn page(State(web): State<Web>) -> Response {
 }
 
 async fn gauge(store: &Store, metrics: &Metrics) -> Result<()> {
-    metrics.set_inbox_depth(inbox::counts(store).await?.undecided);
+    let inbox = inbox::counts(store).await?;
+    metrics.set_inbox_depth(inbox.undecided, inbox.parked);
     let outbox = outbox::counts(store).await?;
     metrics.set_outbox_depth(outbox.waiting, outbox.parked);
     metrics.set_orchestrations(&orchestrations::counts_by_stage(store).await?);

@@ -11,7 +11,7 @@ use super::{Web, audit, html};
 use crate::{
     domain::text::first_line,
     storage::{
-        Result,
+        Result, inbox,
         orchestrations::{self, Filter, Summary},
         outbox,
     },
@@ -37,12 +37,16 @@ async fn read(web: &Web, open_only: bool) -> Result<Markup> {
     let filter = Filter { workspace: None, place: None, open_only, limit: MOST };
     let found = orchestrations::list(&web.store, &filter).await?;
     let parked = outbox::counts(&web.store).await?.parked;
+    let undecided = inbox::counts(&web.store).await?.parked;
     let switch = audit::switch(web).await?;
     let body = html! {
         h1 { "Orchestrations" }
         (switch)
         @if parked > 0 {
             p.bad { a href="/deliveries" { (parked) @if parked == 1 { " delivery is" } @else { " deliveries are" } " parked" } }
+        }
+        @if undecided > 0 {
+            p.bad { a href="/deliveries" { (undecided) @if undecided == 1 { " event" } @else { " events" } " could not be decided" } }
         }
         p.filter {
             a href="/" aria-current=[(!open_only).then_some("true")] { "All" }

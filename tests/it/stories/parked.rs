@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use baton::{simulator::faults::Fault, storage::outbox};
+use baton::{
+    simulator::faults::Fault,
+    storage::{inbox, outbox},
+};
 use tokio::process::Command;
 
 use super::{Story, story::ADA};
@@ -71,3 +74,40 @@ on_both!(what_is_parked_is_seen_and_sent_again, |db| async {
     story.wait(Duration::from_secs(20)).await;
     story.end().await;
 });
+
+on_both!(
+    /// Whatever was wrong with it: an operator sees the event, and has it decided again.
+    an_event_that_could_not_be_decided_is_decided_again,
+    |db| async {
+        let story = Story::begin(db).await;
+        for by in ["page", "command"] {
+            story.world.slack.command(ADA, story.place, "/oz", &format!("Count the files, by {by}")).await;
+            let mut tx = story.store.begin("park").await.unwrap();
+            let taken = inbox::take(&mut tx, story.clock.now(), 10).await.unwrap();
+            let [event] = &taken[..] else { panic!("{taken:#?}") };
+            inbox::park(&mut tx, event.seq, story.clock.now(), "undecidable").await.unwrap();
+            tx.commit().await.unwrap();
+            story.wait(Duration::from_secs(5)).await;
+            assert!(!story.thread_text().contains(by), "{}", story.thread_text());
+
+            let id = event.id.to_string();
+            assert!(story.metric("baton_inbox_parked 1").await);
+            let (_, index) = story.operator("GET", "/").await;
+            let (_, page) = story.operator("GET", "/deliveries").await;
+            assert!(index.contains("1 event could not be decided"), "{index}");
+            assert!(page.contains(&id) && page.contains("slack commands") && page.contains("Decide again"), "{page}");
+            let listed = story.baton_says(&["deliveries"]).await;
+            assert!(listed.lines().any(|line| line.starts_with(&id) && line.contains("undecidable")), "{listed}");
+            if by == "page" {
+                let (status, _) = story.operator("POST", &format!("/deliveries/{id}/retry")).await;
+                assert_eq!(status, 303);
+            } else {
+                assert!(story.baton_says(&["deliveries", "retry", &id]).await.contains("is decided again"));
+            }
+            story.until(&format!("by {by}")).await;
+            story.until("Done").await;
+            assert!(story.metric("baton_inbox_parked 0").await);
+        }
+        story.end().await;
+    }
+);
