@@ -31,7 +31,7 @@ use crate::{
         socket::{self, Socket},
         webhook::{self, Door},
     },
-    storage::{self, Store, audit, ingest::Ingest},
+    storage::{self, Schema, Store, audit, ingest::Ingest},
     telemetry::Metrics,
     time::Clock,
     web::{self, Ready, Tries, Web, listen},
@@ -282,6 +282,8 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
         .map_err(|error| anyhow::anyhow!("the database at {} cannot be opened: {error}", storage::place_of(url)))?;
     if options.migrate {
         store.migrate().await?;
+    } else if store.check_schema().await? == Schema::Behind {
+        anyhow::bail!("the database's schema is older than this version: run `baton migrate` first");
     }
     let _sole = store.take_over().await?;
     let clock = Clock::system();

@@ -1,6 +1,7 @@
 //! Migrations, addresses, and every statement against the schema.
 
 use baton::storage::{Schema, Store, StoreError, every_statement};
+use tokio::process::Command;
 
 use crate::databases::{on_both, sqlite_url};
 
@@ -28,6 +29,20 @@ on_both!(a_newer_schema_is_refused, |db| async {
     assert!(matches!(refused, StoreError::NewerSchema { found: 9999, .. }), "{refused}");
     assert!(!refused.is_retryable());
 });
+
+on_both!(
+    /// Who may not change the schema does not work on one that is older.
+    an_older_schema_is_refused_where_it_is_not_to_be_changed,
+    |db| async {
+        db.open_blank().await.close().await;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+        command.args(["serve", "--no-migrate"]).env_clear().env("BATON_DATABASE_URL", &db.url);
+        command.env("LINEAR_WEBHOOK_SECRET", "x").env("LINEAR_ACCESS_TOKEN", "x").env("WARP_API_KEY", "wk-x");
+        let ended = command.kill_on_drop(true).output().await.unwrap();
+        assert_eq!(ended.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&ended.stderr).contains("run `baton migrate` first"), "{ended:?}");
+    }
+);
 
 on_both!(it_answers_and_closes, |db| async {
     let store = db.open().await;
