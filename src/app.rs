@@ -354,6 +354,10 @@ pub async fn dev(options: DevOptions) -> anyhow::Result<()> {
 
     let clock = Clock::system();
     let world = World::new(&clock);
+    if !folder.temporary {
+        // Else what happens now would be taken for what the kept data knows already.
+        world.number_from(clock.now());
+    }
     world.oz.set_speed(options.speed);
     let simulators = world.router(&address, &address);
     let app = App::new(Setup {

@@ -17,7 +17,8 @@ pub(super) struct Args {
     /// How many times faster than real the simulated agents work.
     #[arg(long, value_name = "TIMES", default_value_t = 1.0, value_parser = speed)]
     speed: f64,
-    /// Keep the data in this folder instead of a temporary one.
+    /// Keep Baton's own data in this folder. The simulated platforms begin anew at each start, so that
+    /// what was under way has nothing to go on with.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }

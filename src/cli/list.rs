@@ -14,7 +14,7 @@ pub(super) struct Args {
     #[arg(long)]
     open: bool,
     /// How many at the most.
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 }
 

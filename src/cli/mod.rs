@@ -243,7 +243,10 @@ mod tests {
             ("baton resume", true),
             ("baton deliveries", true),
             ("baton deliveries retry d1", true),
+            ("baton list --limit 1", true),
+            ("baton list --limit 0", false),
             ("baton mended --limit 5", true),
+            ("baton mended --limit 0", false),
             ("baton show", false),
             ("baton", false),
         ] {

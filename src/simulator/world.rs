@@ -3,7 +3,7 @@
 use axum::Router;
 
 use super::{faults::Faults, linear::Linear, oz::Oz, playground, slack::Slack};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// Where the simulated platforms are mounted.
 const SLACK: &str = "/simulator/slack";
@@ -28,6 +28,14 @@ impl World {
             oz: Oz::new(clock.clone(), faults.clone()),
             faults,
         }
+    }
+
+    /// Gives out other ids than a world that began before `start`, for a Baton that remembers that one.
+    /// To be called first. Otherwise the same happenings always have the same ids in Slack and Linear;
+    /// Oz's depend on when it begins anyway.
+    pub fn number_from(&self, start: Timestamp) {
+        self.slack.number_from(start);
+        self.linear.number_from(start);
     }
 
     /// All platforms and the playground, to be served at `address`: `http://127.0.0.1:7300`.

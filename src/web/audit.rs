@@ -69,9 +69,13 @@ pub(super) async fn switch(web: &Web) -> Result<Markup> {
                     button { "Resume" }
                 }
             }
-            None => form.halt method="post" action="/halt" {
-                input name="reason" maxlength=(LONGEST_REASON) placeholder="Reason" aria-label="Reason";
-                " " button.danger { "Halt every launch" }
+            // Two clicks: it concerns everybody.
+            None => details.halt {
+                summary { "Halt all launches…" }
+                form method="post" action="/halt" {
+                    input name="reason" maxlength=(LONGEST_REASON) placeholder="Reason" aria-label="Reason";
+                    button.danger { "Halt every launch" }
+                }
             },
         }
     })
@@ -80,17 +84,14 @@ pub(super) async fn switch(web: &Web) -> Result<Markup> {
 async fn read(web: &Web, before: Option<u64>) -> Result<Markup> {
     let entries = audit::newest(&web.store, before, MOST).await?;
     let older = entries.last().map(|entry| entry.seq).filter(|seq| *seq > 1);
+    let head = html! {
+        th { "Row" } th { "When (UTC)" } th { "What" } th { "By" } th { "Orchestration" } th { "Detail" } th { "Hash" }
+    };
     let body = html! {
         h1 { "Audit log" }
         p { "Every row holds the hash of the row before. " code { "baton audit verify" } " checks the whole chain." }
         @if entries.is_empty() { p.empty { "Nothing has been decided yet." } } @else {
-            table {
-                thead { tr {
-                    th { "Row" } th { "When (UTC)" } th { "What" } th { "By" } th { "Orchestration" } th { "Detail" }
-                    th { "Hash" }
-                } }
-                tbody { @for entry in &entries { (row(entry)) } }
-            }
+            (html::table(&head, &html! { @for entry in &entries { (row(entry)) } }))
             @if let Some(older) = older { p { a href={ "/audit?before=" (older) } { "Older" } } }
         }
     };
@@ -102,10 +103,10 @@ fn row(entry: &Entry) -> Markup {
         tr {
             td { (entry.seq) }
             td { (html::moment(Timestamp::from_millis(entry.at_ms))) }
-            td { (html::badge(&entry.kind)) @if let Some(version) = entry.version { " v" (version) } }
-            td { @if let Some(actor) = &entry.actor { code { (actor) } } }
+            td.short { (html::badge(&entry.kind)) @if let Some(version) = entry.version { " v" (version) } }
+            td { @if let Some(actor) = &entry.actor { (html::id(actor)) } }
             td { @if let Some(id) = &entry.orchestration { a href={ "/orchestrations/" (id) } { (id) } } }
-            td { (entry.detail) }
+            td.words { (entry.detail) }
             td { code title=(entry.hash) { (entry.hash.get(..12).unwrap_or_default()) } }
         }
     }

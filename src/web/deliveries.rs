@@ -50,17 +50,13 @@ async fn again(web: &Web, id: &str) -> Result<bool> {
 }
 
 /// A table of deliveries, used by an orchestration's page as well.
-pub(super) fn table(rows: &[DeliveryRow], with_orchestration: bool) -> Markup {
-    html! {
-        table {
-            thead { tr {
-                th { "Delivery" } th { "What" }
-                @if with_orchestration { th { "Orchestration" } }
-                th { "State" } th { "Attempts" } th { "Reason" } th { "Next (UTC)" } th {}
-            } }
-            tbody { @for row in rows { (self::row(row, with_orchestration)) } }
-        }
-    }
+pub(super) fn table<'a>(rows: impl IntoIterator<Item = &'a DeliveryRow>, with_orchestration: bool) -> Markup {
+    let head = html! {
+        th { "Delivery" } th { "What" }
+        @if with_orchestration { th { "Orchestration" } }
+        th { "Decided (UTC)" } th { "State" } th { "Attempts" } th { "Reason" } th { "Next (UTC)" } th {}
+    };
+    html::table(&head, &html! { @for row in rows { (self::row(row, with_orchestration)) } })
 }
 
 async fn read(web: &Web) -> Result<Markup> {
@@ -70,7 +66,7 @@ async fn read(web: &Web) -> Result<Markup> {
     let body = html! {
         h1 { "Deliveries" }
         h2 { "Parked" }
-        @if parked.is_empty() { p.empty { "None: nothing was given up." } } @else { (table(&parked, true)) }
+        @if parked.is_empty() { p.empty { "Nothing is parked." } } @else { (table(&parked, true)) }
         h2 { "Waiting" }
         @if waiting.is_empty() { p.empty { "None: all is said and done." } } @else { (table(&waiting, true)) }
         @if !events.is_empty() {
@@ -82,21 +78,20 @@ async fn read(web: &Web) -> Result<Markup> {
 }
 
 fn events_table(events: &[ParkedEvent]) -> Markup {
-    html! {
-        table {
-            thead { tr { th { "Event" } th { "What" } th { "State" } th { "Attempts" } th { "Received (UTC)" } th {} } }
-            tbody { @for event in events {
-                tr {
-                    td { code { (event.id) } }
-                    td { (event.source) " " (event.kind) }
-                    td { (html::badge("parked")) }
-                    td { (event.attempts) }
-                    td { (html::moment(event.received_at)) }
-                    td { form method="post" action={ "/deliveries/" (event.id) "/retry" } { button { "Decide again" } } }
-                }
-            } }
+    let head = html! { th { "Event" } th { "What" } th { "State" } th { "Attempts" } th { "Received (UTC)" } th {} };
+    let rows = html! {
+        @for event in events {
+            tr {
+                td { code { (event.id) } }
+                td { (event.source) " " (event.kind) }
+                td { (html::badge("parked")) }
+                td { (event.attempts) }
+                td { (html::moment(event.received_at)) }
+                td { form method="post" action={ "/deliveries/" (event.id) "/retry" } { button { "Decide again" } } }
+            }
         }
-    }
+    };
+    html::table(&head, &rows)
 }
 
 fn row(row: &DeliveryRow, with_orchestration: bool) -> Markup {
@@ -112,6 +107,7 @@ fn row(row: &DeliveryRow, with_orchestration: bool) -> Markup {
             @if with_orchestration {
                 td { @if let Some(id) = &row.orchestration { a href={ "/orchestrations/" (id) } { (id) } } }
             }
+            td { (html::moment(row.created_at)) }
             td { (html::badge(state)) }
             td { (row.attempts) }
             td { (row.problem.as_deref().unwrap_or_default()) }

@@ -13,6 +13,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// What Slack and we call somebody is seen whole, a UUID is not.
+const LONGEST_ID: usize = 24;
+
 /// Where in the pages one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nav {
@@ -87,6 +90,20 @@ pub fn link(label: &str, address: &str) -> Markup {
     }
 }
 
+/// A table in a box of its own, which scrolls where the page is narrower.
+pub fn table(head: &Markup, rows: &Markup) -> Markup {
+    html! { div.table { table { thead { tr { (head) } } tbody { (rows) } } } }
+}
+
+/// An id of a platform. Of a long one, like a UUID, the beginning, and the whole as its title.
+pub fn id(id: &str) -> Markup {
+    if id.chars().count() <= LONGEST_ID {
+        return html! { code { (id) } };
+    }
+    let beginning: String = id.split('-').next().unwrap_or(id).chars().take(LONGEST_ID).collect();
+    html! { code title=(id) { (beginning) "…" } }
+}
+
 /// A colour for a state's word, by what it means for the operator.
 pub fn badge(word: &str) -> Markup {
     let class = match word {
@@ -132,6 +149,24 @@ fn span(span: &Span) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_ids_are_cut_and_short_ones_are_not() {
+        for (whole, shown) in [
+            ("slack:U024BE7LHXY", "<code>slack:U024BE7LHXY</code>"),
+            (
+                "linear:5d1c8f0a-1111-4222-8333-444455556666",
+                "<code title=\"linear:5d1c8f0a-1111-4222-8333-444455556666\">linear:5d1c8f0a…</code>",
+            ),
+            ("operator:command-line", "<code>operator:command-line</code>"),
+            (
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+                "<code title=\"ABCDEFGHIJKLMNOPQRSTUVWXYZ\">ABCDEFGHIJKLMNOPQRSTUVWX…</code>",
+            ),
+        ] {
+            assert_eq!(id(whole).into_string(), shown);
+        }
+    }
 
     #[test]
     fn text_from_outside_stays_text() {

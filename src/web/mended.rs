@@ -24,6 +24,7 @@ pub(super) async fn page(State(web): State<Web>) -> Response {
 async fn read(web: &Web) -> Result<Markup> {
     let rows = mended::newest(&web.store, MOST).await?;
     let last = kept::get(&web.store, LAST_ROUND).await?;
+    let head = html! { th { "When (UTC)" } th { "What" } th { "Orchestration" } th { "In words" } };
     let body = html! {
         h1 { "Mended" }
         p {
@@ -33,10 +34,7 @@ async fn read(web: &Web) -> Result<Markup> {
             }
         }
         @if rows.is_empty() { p.empty { "None: nothing was lost." } } @else {
-            table {
-                thead { tr { th { "When (UTC)" } th { "What" } th { "Orchestration" } th { "In words" } } }
-                tbody { @for row in &rows { (self::row(row)) } }
-            }
+            (html::table(&head, &html! { @for row in &rows { (self::row(row)) } }))
         }
     };
     Ok(html::page("Mended", html::Nav::Mended, &body))
@@ -48,7 +46,7 @@ fn row(row: &Mended) -> Markup {
             td { (html::moment(row.at)) }
             td { (html::badge(&row.kind)) }
             td { @if let Some(id) = &row.orchestration { a href={ "/orchestrations/" (id) } { (id) } } }
-            td { (row.what) }
+            td.words { (row.what) }
         }
     }
 }

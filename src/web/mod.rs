@@ -21,9 +21,9 @@ mod tries;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
-    response::IntoResponse,
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use secrecy::SecretString;
@@ -89,13 +89,22 @@ pub fn router(web: Web) -> Router {
         .route("/assets/baton.css", get(style))
         .route("/assets/baton.svg", get(icon));
     let pages = operators.merge(everybody).layer(CsrfLayer::new()).layer(DefaultBodyLimit::max(BODY));
-    with_headers(pages).with_state(web)
+    with_headers(pages.fallback(nowhere)).with_state(web)
 }
 
 fn with_headers<S: Clone + Send + Sync + 'static>(pages: Router<S>) -> Router<S> {
     HEADERS.into_iter().fold(pages, |pages, (name, value)| {
         pages.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
     })
+}
+
+/// A page for whoever looks with a browser; a program is told the status, and no more.
+async fn nowhere(method: Method, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if method != Method::GET || !accepts.contains("text/html") {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    html::sentence(StatusCode::NOT_FOUND, "Not found", "There is no such page.")
 }
 
 async fn style() -> impl IntoResponse {

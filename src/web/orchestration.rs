@@ -24,7 +24,7 @@ use crate::{
     ids::OrchestrationId,
     storage::{
         Result, orchestrations,
-        outbox::{self, DeliveryRow},
+        outbox::{self, DeliveryRow, DeliveryState},
         trail::{self, TrailEntry},
     },
     time::Timestamp,
@@ -72,7 +72,21 @@ fn body(it: &Orchestration, trail: &[TrailEntry], deliveries: &[DeliveryRow], no
         h2 { "Trail" }
         @if trail.is_empty() { p.empty { "Nothing was decided yet." } } @else { (self::trail(trail)) }
         h2 { "Deliveries" }
-        @if deliveries.is_empty() { p.empty { "None." } } @else { (deliveries::table(deliveries, false)) }
+        @if deliveries.is_empty() { p.empty { "None." } } @else { (self::deliveries(deliveries)) }
+    }
+}
+
+/// Those that are done are many, and seldom of interest.
+fn deliveries(rows: &[DeliveryRow]) -> Markup {
+    let (done, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.state == DeliveryState::Done);
+    html! {
+        @if !others.is_empty() { (deliveries::table(others, false)) }
+        @if !done.is_empty() {
+            details {
+                summary { (done.len()) " done" }
+                (deliveries::table(done, false))
+            }
+        }
     }
 }
 
@@ -130,20 +144,17 @@ fn policy(policy: &Policy) -> String {
 }
 
 fn versions(versions: &[Version]) -> Markup {
-    html! {
-        table {
-            thead { tr { th { "Version" } th { "Digest" } th { "What became of it" } } }
-            tbody {
-                @for version in versions {
-                    tr {
-                        td { (version.version) }
-                        td { code title=(version.digest.as_str()) { (version.digest.short()) } }
-                        td { (fate(&version.fate)) }
-                    }
-                }
+    let head = html! { th { "Version" } th { "Digest" } th { "What became of it" } };
+    let rows = html! {
+        @for version in versions {
+            tr {
+                td { (version.version) }
+                td { code title=(version.digest.as_str()) { (version.digest.short()) } }
+                td { (fate(&version.fate)) }
             }
         }
-    }
+    };
+    html::table(&head, &rows)
 }
 
 fn fate(fate: &Fate) -> Markup {
@@ -165,7 +176,7 @@ fn fate(fate: &Fate) -> Markup {
 
 fn proposal(proposal: &Proposal) -> Markup {
     html! {
-        p { "Version " (proposal.version) ", digest " code.long { (proposal.digest.as_str()) } }
+        p { "Version " (proposal.version) ", digest " code { (proposal.digest.as_str()) } }
         @match &proposal.content {
             Content::Words { text } => pre { (text) },
             Content::Children { summary, children } => {
@@ -188,32 +199,29 @@ fn child_spec(child: &ChildSpec) -> Markup {
 }
 
 fn children(children: &[Child]) -> Markup {
-    html! {
-        table {
-            thead { tr {
-                th { "#" } th { "Child" } th { "State" } th { "Started (UTC)" } th { "Ended (UTC)" } th { "Run" } th { "Results" }
-            } }
-            tbody {
-                @for child in children {
-                    tr {
-                        td { (child.number) }
-                        td {
-                            @match &child.seen.link {
-                                Some(link) => (html::link(&child.spec.name, link)),
-                                None => (child.spec.name),
-                            }
-                            @if child.stranger { " " span.bad { "not approved" } }
-                        }
-                        td { span.mark { (html::sign(cards::mark(&child.state))) } " " (cards::child_state(child)) }
-                        td { @if let Some(at) = child.started_at { (html::moment(at)) } }
-                        td { @if let Some(at) = child.ended_at { (html::moment(at)) } }
-                        td { @if let Some(run) = &child.run { code { (run) } } }
-                        td { @for artifact in &child.artifacts { (self::artifact(artifact)) " " } }
+    let head = html! {
+        th { "#" } th { "Child" } th { "State" } th { "Started (UTC)" } th { "Ended (UTC)" } th { "Run" } th { "Results" }
+    };
+    let rows = html! {
+        @for child in children {
+            tr {
+                td { (child.number) }
+                td {
+                    @match &child.seen.link {
+                        Some(link) => (html::link(&child.spec.name, link)),
+                        None => (child.spec.name),
                     }
+                    @if child.stranger { " " span.bad { "not approved" } }
                 }
+                td { span.mark { (html::sign(cards::mark(&child.state))) } "\u{a0}" (cards::child_state(child)) }
+                td { @if let Some(at) = child.started_at { (html::moment(at)) } }
+                td { @if let Some(at) = child.ended_at { (html::moment(at)) } }
+                td { @if let Some(run) = &child.run { (html::id(run.as_str())) } }
+                td { @for artifact in &child.artifacts { (self::artifact(artifact)) " " } }
             }
         }
-    }
+    };
+    html::table(&head, &rows)
 }
 
 fn artifact(artifact: &Artifact) -> Markup {
@@ -231,20 +239,17 @@ fn artifact(artifact: &Artifact) -> Markup {
 }
 
 fn trail(entries: &[TrailEntry]) -> Markup {
-    html! {
-        table {
-            thead { tr { th { "When (UTC)" } th { "What" } th { "Who" } } }
-            tbody {
-                @for entry in entries {
-                    tr {
-                        td { (html::moment(entry.at)) }
-                        td { (entry.what) @if let Some(detail) = &entry.detail { ": " (detail) } }
-                        td { @if let Some(actor) = &entry.actor { code { (actor) } } }
-                    }
-                }
+    let head = html! { th { "When (UTC)" } th { "What" } th { "Who" } };
+    let rows = html! {
+        @for entry in entries {
+            tr {
+                td { (html::moment(entry.at)) }
+                td.words { (entry.what) @if let Some(detail) = &entry.detail { ": " (detail) } }
+                td { @if let Some(actor) = &entry.actor { (html::id(actor)) } }
             }
         }
-    }
+    };
+    html::table(&head, &rows)
 }
 
 fn person(actor: &Actor) -> Markup {

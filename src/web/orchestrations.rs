@@ -39,6 +39,7 @@ async fn read(web: &Web, open_only: bool) -> Result<Markup> {
     let parked = outbox::counts(&web.store).await?.parked;
     let undecided = inbox::counts(&web.store).await?.parked;
     let switch = audit::switch(web).await?;
+    let head = html! { th { "Asked (UTC)" } th { "Stage" } th { "Task" } th { "Children" } th { "By" } th { "Where" } };
     let body = html! {
         h1 { "Orchestrations" }
         (switch)
@@ -55,10 +56,7 @@ async fn read(web: &Web, open_only: bool) -> Result<Markup> {
         @if found.is_empty() {
             p.empty { "There are none. Type " code { "/orchestrate" } " in Slack, or delegate an issue in Linear." }
         } @else {
-            table {
-                thead { tr { th { "Asked (UTC)" } th { "Stage" } th { "Task" } th { "Children" } th { "By" } th { "Where" } } }
-                tbody { @for one in &found { (row(one)) } }
-            }
+            (html::table(&head, &html! { @for one in &found { (row(one)) } }))
         }
     };
     Ok(html::page("Orchestrations", html::Nav::Orchestrations, &body))
@@ -69,10 +67,10 @@ fn row(one: &Summary) -> Markup {
         tr {
             td { (html::moment(one.created_at)) }
             td { (html::badge(&one.stage)) }
-            td { a href={ "/orchestrations/" (one.id) } { (first_line(&one.task, 100)) } }
-            td { @if one.children > 0 { (one.children_done) " of " (one.children) " done" } }
-            td { code { (one.asked_by) } }
-            td { code { (one.place) } }
+            td.words { a href={ "/orchestrations/" (one.id) } { (first_line(&one.task, 100)) } }
+            td.short { @if one.children > 0 { (one.children_done) " of " (one.children) " done" } }
+            td { (html::id(&one.asked_by)) }
+            td { (html::id(&one.place)) }
         }
     }
 }

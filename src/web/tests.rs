@@ -359,6 +359,41 @@ async fn a_wrong_method_is_told_so() {
 }
 
 #[tokio::test]
+async fn only_a_browser_is_shown_a_page_where_there_is_none() {
+    let site = Site::new(None).await;
+    let ask = async |method, path, accept| {
+        let headers = [("host", "localhost"), ("accept", accept)];
+        let page = site.send(method, path, &headers, "", Some("127.0.0.1:1")).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(page.headers[header::CONTENT_SECURITY_POLICY], HEADERS[0].1);
+        page.text
+    };
+    for path in ["/nope", "/deliveries/"] {
+        assert!(ask(Method::GET, path, "text/html,*/*;q=0.8").await.contains("There is no such page."));
+        assert_eq!(ask(Method::GET, path, "*/*").await, "");
+        assert_eq!(ask(Method::POST, path, "text/html").await, "");
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_is_folded_below_what_is_not() {
+    let (site, store) = Site::without_schema(None).await;
+    store.migrate().await.expect("a schema");
+    fill(&store).await;
+    let page = site.get("/orchestrations/o1").await;
+    assert!(!page.text.contains(" done</summary>"), "{}", page.text);
+    outbox::retry(&store, &DeliveryId::new("d1"), NOW).await.expect("an answer");
+    let mut tx = store.begin("settle").await.expect("a transaction");
+    for delivery in outbox::claim(&mut tx, NOW, Duration::from_secs(30), 10).await.expect("a claim") {
+        assert!(outbox::done(&mut tx, &delivery.id, &delivery.token, NOW).await.expect("an answer"));
+    }
+    tx.commit().await.expect("a commit");
+    let page = site.get("/orchestrations/o1").await;
+    assert!(page.text.contains("<summary>1 done</summary>"), "{}", page.text);
+    assert!(site.get("/deliveries").await.text.contains("Nothing is parked."));
+}
+
+#[tokio::test]
 async fn what_was_mended_is_shown_with_the_last_look() {
     let (site, store) = Site::without_schema(None).await;
     store.migrate().await.expect("a schema");

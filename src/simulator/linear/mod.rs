@@ -44,7 +44,7 @@ pub use records::{Activity, Attachment, Author, Comment, Content, Link, Session,
 pub use transcript::IssueView;
 
 use super::faults::Faults;
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 use world::World;
 
 pub const ORGANIZATION: &str = "0f9c1ea0-0000-4000-8000-000000000001";
@@ -158,6 +158,11 @@ impl Linear {
             sending: tokio::sync::Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// See [`super::World::number_from`].
+    pub fn number_from(&self, start: Timestamp) {
+        self.write(|world| world.number_from(start));
     }
 
     /// Where this is mounted: `http://127.0.0.1:7300/simulator/linear`. What Linear hands out as an

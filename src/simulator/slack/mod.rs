@@ -48,7 +48,7 @@ pub use deliver::{Answer, sign};
 pub use world::{Author, File, Message};
 
 use super::faults::Faults;
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 use tokens::Tokens;
 use world::{Team, World};
 
@@ -192,6 +192,12 @@ impl Slack {
     #[must_use]
     pub fn other(&self) -> Self {
         self.inner.beside.first().unwrap_or(self).clone()
+    }
+
+    /// See [`super::World::number_from`].
+    pub fn number_from(&self, start: Timestamp) {
+        self.write(|world| world.number_from(start));
+        self.inner.beside.iter().for_each(|slack| slack.number_from(start));
     }
 
     /// Where this is mounted: `http://127.0.0.1:7300/simulator/slack`. What Slack hands out as an

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 pub use super::records::{Author, Channel, ChannelKind, File, Message, ResponseUrl, Trigger, User, View};
 use super::{Knobs, api::pace::Pace, deliver::Delivery, notices, tokens::Tokens, wire};
-use crate::{ids::short_hash, time::Clock};
+use crate::{
+    ids::short_hash,
+    time::{Clock, Timestamp},
+};
 
 /// What a workspace is called.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +108,14 @@ impl World {
             counter: team.first_number,
             last_second: (0, 0),
         }
+    }
+
+    /// Counts on from `start`, which has more milliseconds than a workspace that began before has ids.
+    pub fn number_from(&mut self, start: Timestamp) {
+        let millis = start.as_millis();
+        self.counter += millis.unsigned_abs();
+        // Of a second in which the former one posted as well, the posts of this one come later.
+        self.last_second = (start.as_secs(), u32::try_from(millis.rem_euclid(1000)).unwrap_or_default());
     }
 
     pub fn user(&self, id: &str) -> Option<&User> {
