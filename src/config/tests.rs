@@ -392,6 +392,16 @@ fn routes_and_policies_become_terms() {
 }
 
 #[test]
+fn the_policy_called_default_is_that_of_whatever_has_none() {
+    let file = "[policy.default]\nquorum = 2\nmax_children = 4\n[[route]]\nslack_channel = \"C1\"";
+    let routes = settings(file, &[]).expect("settings").routes;
+    for place in ["C1", "C2"] {
+        let terms = routes.terms(&Conversation::slack("T1", place, None), None);
+        assert_eq!((terms.policy.quorum, terms.max_children), (2, Some(4)), "{place}");
+    }
+}
+
+#[test]
 fn each_mistake_in_a_route_or_policy_names_its_place() {
     for (file, wanted) in [
         ("[route]\nmodel = \"auto\"", "Routes are written as [[route]], with two brackets."),

@@ -291,6 +291,17 @@ impl Acting<'_> {
                     limit: LISTED,
                 };
                 let list = orchestrations::list(&self.core.store, &filter).await?;
+                // Not everybody may read in every channel, and what is asked for in direct messages is nobody else's.
+                let is_open = |one: &orchestrations::Summary| {
+                    one.platform != Platform::Slack || one.place == from.conversation.place
+                };
+                let line = |one: &orchestrations::Summary| {
+                    if is_open(one) {
+                        line(one)
+                    } else {
+                        (one.id.to_string(), one.stage.clone(), "elsewhere".to_owned())
+                    }
+                };
                 self.tell(&from, answers::listed(&list.iter().map(line).collect::<Vec<_>>())).await
             }
             Command::Status(Some(id)) | Command::Stop(Some(id)) if !self.is_ours(&from, &id).await? => {

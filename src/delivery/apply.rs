@@ -17,7 +17,7 @@ use crate::{
     },
     ids::{DeliveryId, InputId, OrchestrationId, RunId},
     storage::{
-        Tx,
+        StoreError, Tx,
         audit::NewEntry,
         conversations, orchestrations,
         outbox::{self, NewDelivery},
@@ -110,7 +110,11 @@ async fn record(
     let keys = |it: &Orchestration| [it.conversation.key(), it.mirror.as_ref().and_then(Conversation::key)];
     let bound = before.map(keys).unwrap_or_default();
     for key in keys(orchestration).into_iter().flatten().filter(|key| !bound.contains(&Some(key.clone()))) {
-        conversations::bind(tx, &key, id).await?;
+        let is_ours = conversations::bind(tx, &key, id).await?;
+        // Two that begin in one thread at the same time have both found it free: the second looks again.
+        if !is_ours && before.is_none() {
+            return Err(StoreError::Overtaken.into());
+        }
     }
     for (slot, run) in runs_of(orchestration) {
         let known = before.is_some_and(|before| runs_of(before).any(|(_, other)| other == run));

@@ -449,6 +449,9 @@ fn failed_effect(effect: &Effect, problem: &Problem) -> Option<FailedEffect> {
         Effect::ReadPlan { .. } => FailedEffect::ReadPlan,
         Effect::LookUp { person, .. } => FailedEffect::LookUp { person: person.clone() },
         Effect::PostBoard { .. } => FailedEffect::PostBoard,
+        Effect::LookInto { slot, to, answer, .. } => {
+            FailedEffect::LookInto { slot: *slot, to: to.clone(), answer: answer.clone() }
+        }
         Effect::Upload { artifact, of } => FailedEffect::Upload { name: super::carry::file_title(artifact, of) },
         Effect::UploadTranscript { of, .. } => FailedEffect::Upload { name: format!("transcript of {of}") },
         Effect::Mirrored { what } if matches!(**what, Effect::PostBoard { .. }) => FailedEffect::Mirror,
@@ -460,7 +463,6 @@ fn failed_effect(effect: &Effect, problem: &Problem) -> Option<FailedEffect> {
         Effect::ShowBoard
         | Effect::SayPrivately { .. }
         | Effect::React { .. }
-        | Effect::LookInto { .. }
         | Effect::Pulse
         | Effect::Admit { .. }
         | Effect::OpenForm { .. } => {

@@ -12,11 +12,13 @@ use super::{
 };
 use crate::{
     secret::Sealer,
-    storage::{forget, inbox, kept, mended, outbox, spending},
+    storage::{forget, inbox, kept, mended, outbox, paces, spending},
 };
 
 /// What was mended is looked at when something seems odd, which may be a while ago.
 const MENDED: Duration = Duration::from_hours(90 * 24);
+/// No pace reaches further back.
+const PACES: Duration = Duration::from_hours(1);
 const EVERY: Duration = Duration::from_hours(1);
 const BATCH: u32 = 500;
 /// Each brings a few dozen rows with it.
@@ -50,6 +52,7 @@ pub(super) async fn run_once(core: &Core) -> Result<Round> {
     kept::forget_conversations_before(&core.store, now - *deliveries).await?;
     mended::forget_before(&core.store, now - MENDED, BATCH).await?;
     spending::forget(&core.store, now).await?;
+    paces::forget_before(&core.store, now - PACES, 20 * BATCH).await?;
     let events = inbox::forget_before(&core.store, now - *events, BATCH).await?;
     let deliveries = outbox::forget_before(&core.store, now - *deliveries, BATCH).await?;
     let orchestrations = match orchestrations {

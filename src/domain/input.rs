@@ -190,6 +190,12 @@ pub enum FailedEffect {
     Upload {
         name: String,
     },
+    /// Somebody waits for what is inside a run; `to` when only they do.
+    LookInto {
+        slot: Slot,
+        to: Option<Actor>,
+        answer: AnswerPath,
+    },
     /// Something else that was to be said.
     Say,
     /// The board of the mirror.

@@ -61,16 +61,22 @@ pub struct Terms {
     pub notify_slack_channel: Option<String>,
 }
 
+/// The policy of whatever no route has one for, when the settings have it.
+const DEFAULT_POLICY: &str = "default";
+
 impl Routes {
     /// The terms of a request made in `conversation`, about `issue` in Linear: the first route that
     /// matches, over the defaults.
     #[must_use]
     pub fn terms(&self, conversation: &Conversation, issue: Option<&Issue>) -> Terms {
         let route = self.routes.iter().find(|route| route.matches(conversation, issue));
-        let policy = route.and_then(|route| self.policies.get(route.policy.as_ref()?)).cloned().unwrap_or_default();
+        // Where no route names one, the one called so counts.
+        let name = route.and_then(|route| route.policy.as_deref()).unwrap_or(DEFAULT_POLICY);
+        let policy = self.policies.get(name).cloned().unwrap_or_default();
         let policy = Policy { limits: self.limits, ..policy };
         let Some(route) = route else {
-            return Terms { settings: self.defaults.clone(), policy, ..Terms::default() };
+            let max_children = policy.max_children;
+            return Terms { settings: self.defaults.clone(), max_children, policy, ..Terms::default() };
         };
         Terms {
             settings: route.settings.over(&self.defaults),

@@ -26,6 +26,9 @@ pub enum StoreError {
     Statement { name: &'static str, cause: sqlx::Error },
     #[error("the database did not answer in time")]
     Slow,
+    /// Another transaction, at the same time, took what this one was to have.
+    #[error("another one was first")]
+    Overtaken,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -36,7 +39,7 @@ impl StoreError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Slow => true,
+            Self::Slow | Self::Overtaken => true,
             Self::Database(error) | Self::Statement { cause: error, .. } => match error {
                 // A connection that breaks off in the middle of an answer is told as a breach of protocol.
                 sqlx::Error::Io(_)

@@ -105,7 +105,7 @@ statements! {
                       WHERE newer.orchestration_id = outbox.orchestration_id AND newer.lane = outbox.lane
                         AND newer.kind = 'show_board' AND newer.seq > outbox.seq)";
     GIVEN_UP = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
-        FROM outbox WHERE state = 'parked' AND problem = $1 AND settled_at_ms BETWEEN $2 AND $3
+        FROM outbox WHERE state = 'parked' AND problem = $1 AND created_at_ms >= $2 AND settled_at_ms <= $3
         ORDER BY settled_at_ms, seq LIMIT $4";
     PARKED = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
         FROM outbox WHERE state = 'parked' ORDER BY seq LIMIT $1";
@@ -371,7 +371,7 @@ pub async fn send_again(tx: &mut Tx, id: &DeliveryId, now: Timestamp) -> Result<
     Ok(sent)
 }
 
-/// What was parked because of `problem` between `from` and `to`, in the order in which it was decided.
+/// What was decided since `from` and parked because of `problem` until `to`, in the order in which it was decided.
 /// Boards that were decided on again since are removed.
 pub async fn given_up(
     store: &Store,

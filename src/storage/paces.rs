@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    Result, Tx,
+    Result, Store, Tx,
     sql::{args, statements},
 };
 use crate::time::Timestamp;
@@ -16,6 +16,8 @@ statements! {
         SET next_at_ms = CASE WHEN paces.next_at_ms > $2 THEN paces.next_at_ms + $4 ELSE $3 END
         WHERE paces.next_at_ms <= $5 AND paces.held_until_ms <= $2";
     LOOK = "SELECT next_at_ms, held_until_ms FROM paces WHERE key = $1";
+    FORGET = "DELETE FROM paces WHERE key IN (
+            SELECT key FROM paces WHERE next_at_ms < $1 AND held_until_ms < $1 LIMIT $2)";
     HOLD = "INSERT INTO paces (key, next_at_ms, held_until_ms) VALUES ($1, 0, $2)
         ON CONFLICT (key) DO UPDATE
         SET held_until_ms = CASE WHEN paces.held_until_ms > $2 THEN paces.held_until_ms ELSE $2 END";
@@ -45,6 +47,11 @@ pub async fn take(
     let Some(row) = tx.row(LOOK, args![key]).await? else { return Ok(Some(now)) };
     let allowed = row.get::<Timestamp>("next_at_ms")? - ahead + before;
     Ok(Some(allowed.max(row.get("held_until_ms")?)))
+}
+
+/// Removes at most `limit` rows that have said nothing since `before`: without one, all may go at once.
+pub async fn forget_before(store: &Store, before: Timestamp, limit: u32) -> Result<()> {
+    store.write("forget old paces", FORGET, args![before, limit]).await.map(drop)
 }
 
 /// Nothing goes before `until`, because the platform said so. An earlier hold that is longer stays.

@@ -37,11 +37,21 @@ impl Turn<'_> {
             FailedEffect::CancelRun { slot } => self.cancelled(slot, CancelAnswer::Unanswered),
             FailedEffect::ReadRun { slot } => self.read_failed(slot, problem),
             FailedEffect::Upload { name } => {
+                if self.it.missing.contains(&name) {
+                    return; // it has been told
+                }
                 self.note(format!("could not be brought: {name}"));
                 if self.it.is_ended() {
                     self.say(cards::missing(&name));
                 }
                 self.it.missing.push(name);
+            }
+            FailedEffect::LookInto { slot, to, answer } => {
+                let message = cards::problem(&format!("{} could not be looked into.", self.called(slot)), &problem);
+                match to {
+                    Some(to) => self.tell(&to, answer, message),
+                    None => self.say(message),
+                }
             }
             FailedEffect::Mirror
                 if problem.code == problems::THREAD_GONE

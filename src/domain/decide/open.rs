@@ -17,7 +17,7 @@ use crate::{
         message::Message,
         orchestration::{Asked, Orchestration, Parent, Request, Seen, Stage},
         policy::{Case, Means, Rights, Verdict, Wish},
-        proposal::{ChildSpec, Content},
+        proposal::{self, ChildSpec, Content},
         route::{Launch, Terms},
         run::{Mode, RunSpec},
         text::first_line,
@@ -84,6 +84,10 @@ pub fn admit(
     means: &Means,
     now: Timestamp,
 ) -> Result<(Orchestration, Decision), Refused> {
+    if let Some(fault) = each_fault(&opening.request.ask) {
+        let message = answers::warning(format!("That cannot be proposed: {fault}."));
+        return Err(Refused::Told { why: "unusable", message });
+    }
     let looked_up = rights.is_some();
     let Rights { email, groups } = rights.unwrap_or_default();
     let asker = &mut opening.request.by;
@@ -198,6 +202,17 @@ impl Turn<'_> {
         self.record(Kind::Launched, None, format!("starts the parent run (start {attempt})"));
         self.act(Effect::StartRun { slot: Slot::Parent, dispatch, spec });
     }
+}
+
+/// What is wrong with the children that `each:` would make; asked before they are made, because a text may
+/// stand in each of them many times.
+fn each_fault(ask: &Ask) -> Option<String> {
+    let times = ask.task.matches("{item}").count();
+    let longest = ask.each.iter().map(String::len).max()?;
+    if ask.task.len().saturating_add(times.saturating_mul(longest)) > proposal::LONGEST_PROMPT {
+        return Some("the task is too long with the elements in it".into());
+    }
+    proposal::fault(each(ask).children())
 }
 
 /// One child for each element.
