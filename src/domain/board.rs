@@ -163,7 +163,7 @@ pub fn state(orchestration: &Orchestration) -> Text {
         Stage::Stopping { by, .. } => line(Mark::Stopped, "Stopping".into()).then(", asked by ").person(by),
         Stage::Ended { how, .. } => match how {
             Ending::Done if orchestration.children.is_empty() => line(Mark::Done, "Done".into()),
-            Ending::Done => line(Mark::Done, "Done".into()).then(format!(" · {}", counts(orchestration))),
+            Ending::Done => line(how_done(orchestration), "Done".into()).then(format!(" · {}", counts(orchestration))),
             Ending::Answered => line(Mark::Question, "The agent waits for a reply".into()),
             Ending::Failed { problem } => {
                 line(Mark::Failed, "Failed".into()).then(format!(" · {}", problems::short(problem)))
@@ -189,6 +189,17 @@ fn planning(orchestration: &Orchestration) -> Text {
     Text::default().mark(mark).then(" ").bold(words)
 }
 
+/// What failed is not to be overlooked.
+fn how_done(orchestration: &Orchestration) -> Mark {
+    let is_done = |child: &Child| matches!(child.state, ChildState::Done { .. });
+    let is_failed = |child: &Child| matches!(child.state, ChildState::Failed { .. });
+    match (orchestration.children.iter().any(is_done), orchestration.children.iter().any(is_failed)) {
+        (true, true) => Mark::Warning,
+        (false, true) => Mark::Failed,
+        (_, false) => Mark::Done,
+    }
+}
+
 /// `4 of 12 done, 1 failed, 2 at work`.
 #[must_use]
 pub fn counts(orchestration: &Orchestration) -> String {
@@ -203,7 +214,11 @@ pub fn counts(orchestration: &Orchestration) -> String {
         (number(|state| matches!(state, ChildState::Failed { .. })), "failed"),
         (number(|state| matches!(state, ChildState::Blocked)), "blocked"),
         (number(|state| matches!(state, ChildState::Cancelled)), "stopped"),
-        (number(|state| state.takes_place() || matches!(state, ChildState::Retrying { .. })), "at work"),
+        (
+            number(|state| matches!(state, ChildState::Working | ChildState::Reading | ChildState::Retrying { .. })),
+            "at work",
+        ),
+        (number(|state| matches!(state, ChildState::Starting)), "starting"),
         (number(|state| matches!(state, ChildState::Waiting)), "waiting"),
     ] {
         if count > 0 {

@@ -161,9 +161,10 @@ impl Draft {
     }
 }
 
-/// What differs between two versions, a line for each, in the order of the newer one.
+/// What differs between two versions, a line for each, in the order of the newer one. What is gone and
+/// among the `held` comes back.
 #[must_use]
-pub fn difference(before: (&Content, &RunSettings), after: (&Content, &RunSettings)) -> Vec<String> {
+pub fn difference(before: (&Content, &RunSettings), after: (&Content, &RunSettings), held: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     let same = |one: &ChildSpec, other: &ChildSpec| one.name.trim().eq_ignore_ascii_case(other.name.trim());
     for child in after.0.children() {
@@ -175,7 +176,10 @@ pub fn difference(before: (&Content, &RunSettings), after: (&Content, &RunSettin
         }
     }
     let gone = before.0.children().iter().filter(|old| !after.0.children().iter().any(|child| same(old, child)));
-    lines.extend(gone.map(|old| format!("{}: dropped", old.name.trim())));
+    lines.extend(gone.map(|old| {
+        let is_held = held.iter().any(|name| name.eq_ignore_ascii_case(old.name.trim()));
+        format!("{}: {}", old.name.trim(), if is_held { "held for later" } else { "dropped" })
+    }));
     lines.extend(settings_changes(before.1, after.1));
     if let (Content::Words { text: old }, Content::Words { text }) = (before.0, after.0)
         && old != text
@@ -337,7 +341,7 @@ mod tests {
         ]);
         let settings = RunSettings { parallelism: Some(2), ..RunSettings::default() };
         assert_eq!(
-            difference((&before, &RunSettings::default()), (&after, &settings)),
+            difference((&before, &RunSettings::default()), (&after, &settings), &[]),
             [
                 "b: another prompt, environment env instead of the default",
                 "d: added",

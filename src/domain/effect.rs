@@ -65,6 +65,21 @@ pub enum Purpose {
     None,
 }
 
+impl Purpose {
+    /// For the trail: what somebody was told.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Reply => "what somebody said",
+            Self::Revise => "what is to be different",
+            Self::Repair => "that its proposal cannot be used",
+            Self::GoOn => "that it is approved",
+            Self::Results => "the children's results",
+            Self::None => "something",
+        }
+    }
+}
+
 /// What is in the mirror, and not in the conversation that the orchestration belongs to: before the
 /// key of a post of ours, and before the id of a person's message.
 pub const MIRROR: &str = "mirror/";

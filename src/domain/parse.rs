@@ -20,9 +20,8 @@ pub fn slash(verb: Verb, text: &str) -> Command {
     match verb {
         Verb::Run if text.is_empty() => Command::Help,
         Verb::Orchestrate | Verb::Plan if text.is_empty() => Command::Blank(verb),
-        Verb::Run | Verb::Orchestrate | Verb::Plan => {
-            only_word(text).or_else(|| verbs(text)).unwrap_or_else(|| start(verb, text))
-        }
+        Verb::Run => only_word(text).or_else(|| own_verbs(text)).unwrap_or_else(|| start(verb, text)),
+        Verb::Orchestrate | Verb::Plan => only_word(text).or_else(|| verbs(text)).unwrap_or_else(|| start(verb, text)),
     }
 }
 
@@ -104,6 +103,13 @@ pub fn addressee<'a>(orchestration: &Orchestration, text: &'a str) -> (Slot, &'a
     (Slot::Parent, text)
 }
 
+/// What an `edit` is about that is not quite one: the words after it, up to the colon if there is one.
+#[must_use]
+pub fn nearly_edit(text: &str) -> Option<&str> {
+    let rest = strip_prefix_ignoring_case(text.trim(), "edit")?.strip_prefix(char::is_whitespace)?;
+    Some(rest.split_once(':').map_or(rest, |(name, _)| name).trim())
+}
+
 /// `edit NAME: …`: the name of a child and its new prompt.
 #[must_use]
 pub fn edit(text: &str) -> Option<(&str, &str)> {
@@ -134,6 +140,20 @@ fn verbs(text: &str) -> Option<Command> {
         ("list", []) => Some(Command::List),
         ("stop" | "cancel", []) => Some(Command::Stop(None)),
         ("stop" | "cancel", [id]) if looks_like_id(id) => Some(Command::Stop(Some((*id).to_owned()))),
+        _ => None,
+    }
+}
+
+/// The verbs of `/oz`. With one word after them nobody means a task that would cost something: it is an id,
+/// even if it is none of ours.
+fn own_verbs(text: &str) -> Option<Command> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [verb, word] = words[..] else { return verbs(text) };
+    match (verb.to_lowercase().as_str(), word.to_lowercase().as_str()) {
+        ("stop" | "cancel", "all" | "everything" | "it" | "this") => Some(Command::Stop(None)),
+        ("stop" | "cancel", _) => Some(Command::Stop(Some(word.to_owned()))),
+        ("status", _) => Some(Command::Status(Some(word.to_owned()))),
+        ("list", "all") => Some(Command::List),
         _ => None,
     }
 }
@@ -179,7 +199,13 @@ type Parsed<'a> = Option<(&'static str, String, &'a str)>;
 /// (`fix: the build`, an address) belongs to the task; a near miss is asked about.
 fn option(text: &str) -> Result<Parsed<'_>, String> {
     let Some((name, rest)) = text.split_once(':') else { return Ok(None) };
-    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic()) || rest.starts_with(char::is_whitespace) {
+    let is_blank = rest.starts_with(char::is_whitespace);
+    if is_blank && name.eq_ignore_ascii_case("each") && rest.contains("{item}") {
+        return Err(
+            "`each:` takes its elements right after the colon, for example `each:api,web Update {item}`.".into()
+        );
+    }
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic()) || is_blank {
         return Ok(None);
     }
     let lower = name.to_lowercase();
@@ -284,6 +310,7 @@ mod tests {
             ("each:a,b Update", "{item}"),
             ("each:a,A Update {item}", "twice"),
             ("each:, Update {item}", "1 to 200"),
+            ("each: a Update {item}", "right after the colon"),
             ("parallel:0 x", "whole number"),
             ("parallel:many x", "whole number"),
             ("harness:vim x", "one of oz"),
@@ -306,6 +333,15 @@ mod tests {
         assert_eq!(slash(Verb::Run, "status"), Command::Status(None));
         assert_eq!(slash(Verb::Run, "cancel o1a2b3c4d5e"), Command::Stop(Some("o1a2b3c4d5e".into())));
         assert!(matches!(slash(Verb::Run, "stop using tabs"), Command::Start(Verb::Run, _)));
+        assert_eq!(
+            slash(Verb::Run, "cancel o1a2b3c4d"),
+            Command::Stop(Some("o1a2b3c4d".into())),
+            "a slip costs nothing"
+        );
+        assert_eq!(slash(Verb::Run, "Cancel everything"), Command::Stop(None));
+        assert_eq!(slash(Verb::Run, "status nope"), Command::Status(Some("nope".into())));
+        assert_eq!(slash(Verb::Run, "list all"), Command::List);
+        assert!(matches!(slash(Verb::Run, "list dependencies"), Command::Start(Verb::Run, _)));
         assert!(matches!(slash(Verb::Orchestrate, "status of the build"), Command::Start(Verb::Orchestrate, _)));
         assert_eq!(slash(Verb::Orchestrate, "status"), Command::Status(None), "nobody means that as a task");
         assert_eq!(slash(Verb::Orchestrate, "  "), Command::Blank(Verb::Orchestrate));

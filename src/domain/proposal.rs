@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::{actor::Actor, run::RunSettings};
 
 /// Prompts longer than this are refused: Oz and people both have limits.
-const LONGEST_PROMPT: usize = 60_000;
+pub const LONGEST_PROMPT: usize = 60_000;
 /// More children than this are not a proposal that a person can decide on.
 const MOST_CHILDREN: usize = 200;
 
@@ -55,6 +55,14 @@ pub struct ChildSpec {
     pub environment: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+}
+
+impl ChildSpec {
+    /// As people tell names apart.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name.trim().eq_ignore_ascii_case(name.trim())
+    }
 }
 
 /// SHA-256 over the canonical JSON (RFC 8785) of what is proposed, in lower-case hex.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     context::{self, Context},
     envelope::{self, Kind, is_created, place_of},
-    mention::words_to_us,
+    mention::{plain, words_to_us},
 };
 use crate::{
     domain::{
@@ -274,7 +274,8 @@ impl Reader<'_> {
 
 /// An issue as what is asked for.
 fn task(issue: &Issue) -> String {
-    let description = issue.description.as_deref().unwrap_or_default().trim();
+    let description = plain(issue.description.as_deref().unwrap_or_default());
+    let description = description.trim();
     format!("{}\n\n{description}", issue.title.trim()).trim().to_owned()
 }
 

@@ -126,7 +126,7 @@ fn named(text: &str) -> String {
 }
 
 /// Without the backslashes that Linear puts before signs, which it does outside of code.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut code = false;
     let mut letters = text.chars().peekable();

@@ -67,7 +67,7 @@ pub fn view(form: &Form, choices: &Choices) -> SlackView {
             modal(REQUEST_CHANGES, "Request changes", "Send", &carried(about), vec![field.into()])
         }
         Form::Reject { about } => {
-            let field = input("reason", "Why? (optional)", long_text()).with_optional(true);
+            let field = input("reason", "Why?", long_text()).with_optional(true);
             modal(REJECT, "Reject", "Reject", &carried(about), vec![field.into()])
         }
         Form::Edit { about, page } => {

@@ -239,6 +239,12 @@ impl Turn<'_> {
         matches!(self.it.stage, Stage::Deciding { rest: true, .. })
     }
 
+    /// There is work again: what was to be summed up is not any more.
+    pub(super) fn back_to_running(&mut self) {
+        self.it.stage = Stage::Running;
+        self.it.waiting.retain(|waiting| waiting.purpose != Purpose::Results);
+    }
+
     pub(super) fn give_results(&mut self) {
         self.it.stage = Stage::Summarising { asked: false };
         let text = prompt::results(self.it);
@@ -268,11 +274,15 @@ impl Turn<'_> {
             Some(ChildState::Failed { .. } | ChildState::Cancelled | ChildState::Retrying { .. }) if covered => {
                 self.record_child(Kind::Retried, Some(actor), number, format!("wants child {number} again"));
                 self.clear_timer(TimerName::Retry { slot: Slot::Child(number) });
-                self.it.stage = Stage::Running;
+                self.back_to_running();
                 if let Some(child) = self.it.child_mut(number) {
-                    child.state = ChildState::Waiting;
+                    let before = std::mem::replace(&mut child.state, ChildState::Waiting);
+                    let problem = match &before {
+                        ChildState::Failed { problem } | ChildState::Retrying { problem } => Some(problem),
+                        _ => None,
+                    };
                     let post = PostKey::failure(number, child.attempt);
-                    let message = cards::child_retried(child, actor);
+                    let message = cards::child_retried(child, problem, actor);
                     self.act(Effect::Edit { post, message });
                 }
                 self.start_children();

@@ -11,7 +11,7 @@ use crate::domain::{
     message::Form,
     orchestration::Stage,
     policy::Vote,
-    proposal::{self, Changes, Content},
+    proposal::{self, Changes, ChildSpec, Content},
     route::Launch,
     run::RunSettings,
     words::answers,
@@ -87,7 +87,8 @@ impl Turn<'_> {
         let mut votes: Vec<Vote> = Vec::new();
         let mut changes = None;
         if let Some(last) = last {
-            let lines = difference((&last.content, &self.it.settings), (&content, &settings));
+            let held: Vec<String> = self.it.held.iter().map(|child| child.name.trim().to_owned()).collect();
+            let lines = difference((&last.content, &self.it.settings), (&content, &settings), &held);
             if settings == self.it.settings {
                 let carried = |vote: &Vote| vote.carried(last.content.children(), content.children());
                 votes.extend(had.iter().filter_map(carried));
@@ -106,7 +107,12 @@ impl Turn<'_> {
             return Err(fault);
         }
         let Some(Content::Children { summary, .. }) = self.approved_content() else { return Ok(()) };
-        let content = Content::Children { summary, children: kept };
+        // What the agent said of all children is not said of others.
+        let same_names = |one: &ChildSpec, other: &ChildSpec| one.name == other.name;
+        let before = self.it.proposal.as_ref().map_or(&[][..], |proposal| proposal.content.children());
+        let are_the_same =
+            before.len() == kept.len() && before.iter().zip(&kept).all(|(one, other)| same_names(one, other));
+        let content = Content::Children { summary: summary.filter(|_| are_the_same), children: kept };
         let held = self.it.held.clone();
         if draft.hold {
             self.it.held.extend(dropped);

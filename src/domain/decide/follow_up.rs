@@ -81,7 +81,7 @@ impl Turn<'_> {
     /// Oz has taken it: the run's old state is stale from now on.
     pub(super) fn taken(&mut self, slot: Slot, purpose: Purpose, message: Option<String>) {
         if self.run_of(slot).is_none() {
-            return self.note(format!("an earlier run of {slot} was told ({purpose:?})"));
+            return self.note(format!("an earlier run of {slot} was told {}", purpose.what()));
         }
         self.set_told(slot, Some(Told { at: self.now, purpose, taken: true, worked: false }));
         match slot {
@@ -97,7 +97,7 @@ impl Turn<'_> {
                 child.state = ChildState::Working;
                 child.ended_at = None;
                 match self.it.stage {
-                    Stage::Summarising { .. } | Stage::Ended { .. } => self.it.stage = Stage::Running,
+                    Stage::Summarising { .. } | Stage::Ended { .. } => self.back_to_running(),
                     // It was being told this when the stop came.
                     Stage::Stopping { .. } => self.cancel(slot),
                     Stage::Gathering | Stage::Planning { .. } | Stage::Deciding { .. } | Stage::Running => {}
@@ -105,7 +105,7 @@ impl Turn<'_> {
             }
         }
         self.set_timer(TimerName::Stale { slot }, self.now + STALE);
-        self.note(format!("{slot} was told ({purpose:?})"));
+        self.note(format!("{slot} was told {}", purpose.what()));
         if let Some(message) = message {
             self.act(Effect::React { message, reaction: Reaction::Taken });
         }

@@ -62,6 +62,11 @@ impl Turn<'_> {
             (Found::Nothing, _) if words.is_empty() => {
                 self.fail("What the agent said could not be read.", Problem::new(problems::NO_CONVERSATION));
             }
+            // It was asked something about what it has done.
+            (Found::Nothing, _) if !self.it.children.is_empty() && self.all_settled() => {
+                self.say(cards::last_words(&words));
+                self.end_and_go_on(Ending::Done);
+            }
             (Found::Nothing, _) => {
                 self.say(cards::words(&words, false));
                 self.end_and_go_on(Ending::Answered);

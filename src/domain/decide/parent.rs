@@ -104,7 +104,8 @@ impl Turn<'_> {
 
     /// What the agent wrote is a new version.
     pub(super) fn propose(&mut self, content: Content) {
-        self.it.held.clear(); // it knows of everything
+        // What it proposes is held no more, and what it does not is still to be decided on.
+        self.it.held.retain(|held| !content.children().iter().any(|child| child.is_called(&held.name)));
         if !self.revise(content, self.it.settings.clone(), None) {
             self.note("the same proposal again");
             self.ask_again();

@@ -105,6 +105,11 @@ impl Turn<'_> {
     fn request_changes(&mut self, actor: &Actor, text: &str) {
         self.record(Kind::ChangesRequested, Some(actor), "asked for changes");
         self.close_proposal(&Fate::ChangesRequested { by: actor.clone() });
+        // Elsewhere the words stand in the conversation already.
+        if has_forms(actor) {
+            self.say(proposals::changes_requested(actor, text));
+        }
+        let edited = prompt::as_edited(self.it);
         if let Stage::Deciding { votes, .. } = &self.it.stage {
             self.it.votes_before.clone_from(votes);
         }
@@ -114,9 +119,9 @@ impl Turn<'_> {
             mode => mode,
         };
         if self.it.parent.is_some() {
-            self.send(Slot::Parent, prompt::changes(&who(actor), text), mode, Purpose::Revise, None);
+            self.send(Slot::Parent, prompt::changes(&who(actor), text) + &edited, mode, Purpose::Revise, None);
         } else {
-            self.start_parent(mode, prompt::replan(self.it, text));
+            self.start_parent(mode, prompt::replan(self.it, text) + &edited);
         }
     }
 

@@ -175,7 +175,7 @@ impl Turn<'_> {
             answers.remove(&slot.to_string());
             self.cancel(slot);
         } else if matches!(self.it.stage, Stage::Summarising { .. } | Stage::Ended { how: Ending::Done, .. }) {
-            self.it.stage = Stage::Running;
+            self.back_to_running();
         }
     }
 

@@ -37,6 +37,9 @@ impl Turn<'_> {
             let what = What::Rewrite { name: name.to_owned(), prompt: prompt.to_owned() };
             return self.wish(Wished::new(actor, self.now, AnswerPath::default(), proposal, None, what));
         }
+        if let Some(sentence) = self.edit_amiss(text) {
+            return self.tell(actor, AnswerPath::default(), answers::warning(sentence));
+        }
         match self.wish_to_say(text) {
             Some(wish) => {
                 let what = What::Say { text: shorten(text, LONGEST), message, correction, wish };
@@ -72,6 +75,10 @@ impl Turn<'_> {
         self.note_by(actor, format!("said something to {slot}"));
         let said = prompt::reply(&who(actor), &words, correction);
         let settled = |number| self.it.child(number).is_some_and(|child| child.state.is_settled());
+        let said = match slot {
+            Slot::Parent => said + &prompt::as_edited(self.it),
+            Slot::Child(_) => said,
+        };
         match slot {
             Slot::Child(number) if settled(number) && self.run_of(slot).is_none() => {
                 let sentence = format!("{} was not started, so nothing can be said to it.", self.called(slot));
@@ -96,6 +103,27 @@ impl Turn<'_> {
         let (name, prompt) = parse::edit(text)?;
         let known = proposal.content.children().iter().any(|child| child.name.trim().eq_ignore_ascii_case(name));
         known.then_some((proposal.version, (name, prompt)))
+    }
+
+    /// What is wrong with a reply that was surely meant to edit a child of the standing proposal: as words for
+    /// the agent it would have all proposed anew.
+    fn edit_amiss(&self, text: &str) -> Option<String> {
+        let proposal = self.it.proposal.as_ref().filter(|_| matches!(self.it.stage, Stage::Deciding { .. }))?;
+        let names: Vec<&str> = proposal.content.children().iter().map(|child| child.name.trim()).collect();
+        let meant = parse::nearly_edit(text).filter(|_| !names.is_empty())?;
+        let first = meant.split_whitespace().next()?;
+        let is_one_word = meant.len() == first.len();
+        match names.iter().find(|name| name.eq_ignore_ascii_case(first)) {
+            Some(name) => Some(format!(
+                "To edit that prompt, put a colon and the whole new prompt after the name: `edit {name}: …`."
+            )),
+            None if is_one_word && text.contains(':') => Some(format!(
+                "There is no child “{}”. There are: {}.",
+                shorten(meant, 60),
+                shorten(&names.join(", "), 600)
+            )),
+            None => None,
+        }
     }
 
     fn reply_to_parent(&mut self, said: String, words: &str, message: String) {

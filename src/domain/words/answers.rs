@@ -7,8 +7,9 @@ use crate::domain::{
     message::{Block, Mark, Message, Text},
     orchestration::{Ending, Fate, Orchestration, Stage},
     policy::{Limit, Policy, Refusal, Wish},
+    proposal,
     run::Reading,
-    text::{count, first_line, list, shorten},
+    text::{count, first_line, shorten},
     words::{cards, problems, proposals},
 };
 
@@ -147,11 +148,12 @@ fn policy_says(policy: &Policy) -> String {
 #[must_use]
 pub fn stale(orchestration: &Orchestration, version: Option<u32>) -> Message {
     let current = orchestration.proposal.as_ref().map(|proposal| proposal.version);
+    let plain = |sentence: &str| Text::plain(sentence);
     let sentence = match (&orchestration.stage, version, current) {
-        (Stage::Deciding { .. }, Some(old), Some(current)) if old < current => {
-            format!("Version {old} was replaced by version {current}. Look at the newer one; nothing was changed.")
-        }
-        (Stage::Deciding { .. }, ..) => "That is not the proposal that stands now. Nothing was changed.".into(),
+        (Stage::Deciding { .. }, Some(old), Some(current)) if old < current => Text::plain(format!(
+            "Version {old} was replaced by version {current}. Look at the newer one; nothing was changed."
+        )),
+        (Stage::Deciding { .. }, ..) => plain("That is not the proposal that stands now. Nothing was changed."),
         _ => {
             let fate = orchestration
                 .versions
@@ -159,22 +161,24 @@ pub fn stale(orchestration: &Orchestration, version: Option<u32>) -> Message {
                 .rev()
                 .find(|entry| version.is_none_or(|version| entry.version == version));
             match fate.map(|entry| &entry.fate) {
-                Some(Fate::Approved { by }) => format!("It was already approved by {}.", names(by)),
+                Some(Fate::Approved { by }) => {
+                    proposals::people(plain("It was already approved by "), by.iter()).then(".")
+                }
                 Some(Fate::ApprovedByPolicy { policy }) => {
-                    format!("It was already approved by the policy “{policy}”.")
+                    Text::plain(format!("It was already approved by the policy “{policy}”."))
                 }
-                Some(Fate::Rejected { by }) => format!("It was already rejected by {}.", name(by)),
+                Some(Fate::Rejected { by }) => plain("It was already rejected by ").person(by).then("."),
                 Some(Fate::ChangesRequested { by }) => {
-                    format!("{} has asked for changes; wait for the new version.", name(by))
+                    Text::default().person(by).then(" has asked for changes; wait for the new version.")
                 }
-                Some(Fate::Expired) => "It lapsed. Reply in the thread to have it proposed again.".into(),
-                Some(Fate::Stopped { by }) => format!("It was stopped by {}.", name(by)),
-                Some(Fate::Replaced { by }) => format!("It was replaced by version {by}."),
-                Some(Fate::Standing) | None => "There is nothing to decide here now.".into(),
+                Some(Fate::Expired) => plain("It lapsed. Reply in the thread to have it proposed again."),
+                Some(Fate::Stopped { by }) => plain("It was stopped by ").person(by).then("."),
+                Some(Fate::Replaced { by }) => Text::plain(format!("It was replaced by version {by}.")),
+                Some(Fate::Standing) | None => plain("There is nothing to decide here now."),
             }
         }
     };
-    Message::line(sentence)
+    Message::of(vec![Block::Line(sentence)])
 }
 
 /// What led to the state.
@@ -240,7 +244,9 @@ pub fn inside(who: &str, reading: &Reading) -> Message {
             .with(Block::List(reading.steps[from..].iter().map(|step| Text::plain(shorten(step, 160))).collect()));
     }
     if let Some(words) = &reading.last_words {
-        message = message.with(Block::Markdown { text: words.clone(), file: "last-words.md".into() });
+        let text = proposal::without_block(words);
+        let text = if text.is_empty() { "What it proposed is on the card.".to_owned() } else { text };
+        message = message.with(Block::Markdown { text, file: "last-words.md".into() });
     }
     let links: Vec<Text> = reading
         .artifacts
@@ -263,18 +269,14 @@ pub fn which(ids: &[(String, String)]) -> Message {
         .with(Block::List(lines))
 }
 
-/// A warning for one person.
+/// A warning for one person. What stands between backticks is code.
 #[must_use]
-pub fn warning(sentence: impl Into<String>) -> Message {
-    Message::of(vec![Block::Line(Text::default().mark(Mark::Warning).then(format!(" {}", sentence.into())))])
-}
-
-fn name(actor: &Actor) -> String {
-    actor.name.clone().unwrap_or_else(|| actor.handle())
-}
-
-fn names(actors: &[Actor]) -> String {
-    list(&actors.iter().map(name).collect::<Vec<_>>())
+pub fn warning(sentence: impl AsRef<str>) -> Message {
+    let mut text = Text::default().mark(Mark::Warning).then(" ");
+    for (at, part) in sentence.as_ref().split('`').enumerate() {
+        text = if at % 2 == 0 { text.then(part) } else { text.code(part) };
+    }
+    Message::of(vec![Block::Line(text)])
 }
 
 /// Several orchestrations: id, stage and task of each.

@@ -36,12 +36,17 @@ pub fn child_ended(called: &str, child: &Child) -> Message {
 /// Words of the parent that are no proposal: a question or an answer.
 #[must_use]
 pub fn words(text: &str, standing: bool) -> Message {
-    let hint =
-        if standing { "Reply here to answer. The proposal above still stands." } else { "Reply here to answer." };
+    let hint = if standing { "The proposal above still stands. Reply here to go on." } else { "Reply here to answer." };
     Message::default()
         .with(Block::Markdown { text: text.to_owned(), file: "answer.md".into() })
         .with(Block::Note(Text::plain(hint)))
         .tone(Tone::Ask)
+}
+
+/// The parent's words when all has been done: whoever has no more to say need not.
+#[must_use]
+pub fn last_words(text: &str) -> Message {
+    Message::default().with(Block::Markdown { text: text.to_owned(), file: "answer.md".into() }).tone(Tone::Final)
 }
 
 /// A child's words, after somebody talked to it.
@@ -85,13 +90,17 @@ pub fn child_failed(orchestration: &Orchestration, child: &Child, problem: &Prob
 
 /// What becomes of [`child_failed`] when somebody wants the child again.
 #[must_use]
-pub fn child_retried(child: &Child, by: &Actor) -> Message {
+pub fn child_retried(child: &Child, problem: Option<&Problem>, by: &Actor) -> Message {
     let line = Text::default()
         .mark(Mark::Failed)
         .then(format!(" Child {} ", child.number))
         .bold(name(child))
         .then(" failed. ");
-    Message::of(vec![Block::Line(line.person(by).then(" had it started again."))])
+    let message = Message::of(vec![Block::Line(line.person(by).then(" had it started again."))]);
+    match problem {
+        Some(problem) => message.with(Block::Line(problems::text(problem))),
+        None => message,
+    }
 }
 
 #[must_use]
@@ -124,7 +133,8 @@ pub fn problem(lead: &str, problem: &Problem) -> Message {
 /// A child that nobody approved.
 #[must_use]
 pub fn breach(title: &str, link: Option<&str>, cancelling: bool) -> Message {
-    let mut text = Text::default().mark(Mark::Warning).then(" ").bold("A child was started that nobody approved: ");
+    let mut text =
+        Text::default().mark(Mark::Warning).then(" ").bold("A child was started that nobody approved:").then(" ");
     text = match link {
         Some(link) => text.link(shorten(title, 80), link),
         None => text.then(shorten(title, 80)),
@@ -207,6 +217,7 @@ pub fn child_state(child: &Child) -> String {
         ChildState::Done { .. } => "done".into(),
         ChildState::Retrying { problem } => format!("starts again after: {}", problems::short(problem)),
         ChildState::Failed { problem } => format!("failed: {}", problems::short(problem)),
+        ChildState::Cancelled if child.run.is_none() => "not started".into(),
         ChildState::Cancelled => "stopped".into(),
     }
 }

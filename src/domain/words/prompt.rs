@@ -3,11 +3,13 @@
 
 use std::fmt::Write as _;
 
+use serde_json::json;
+
 use crate::domain::{
     artifact::Artifact,
     command::Verb,
-    orchestration::{Child, ChildState, Orchestration},
-    proposal::ChildSpec,
+    orchestration::{Child, ChildState, Orchestration, Stage},
+    proposal::{ChildSpec, Content},
     text::shorten,
     words::problems,
 };
@@ -94,6 +96,28 @@ pub fn changes(by: &str, text: &str) -> String {
     format!(
         "{by} asks for changes to your proposal:\n\n<changes>\n{text}\n</changes>\n\nRevise the whole proposal. {FORMAT}"
     )
+}
+
+/// What people have made of the agent's proposal while it waited: the agent knows its own alone. Empty where
+/// nobody has edited it.
+#[must_use]
+pub fn as_edited(orchestration: &Orchestration) -> String {
+    let Some(proposal) = &orchestration.proposal else { return String::new() };
+    let Content::Children { summary, children } = &proposal.content else { return String::new() };
+    let by_people = proposal.changes.as_ref().is_some_and(|changes| changes.by.is_some());
+    if !by_people || !matches!(orchestration.stage, Stage::Deciding { .. }) {
+        return String::new();
+    }
+    let block = json!({"summary": summary, "children": children});
+    let mut text = format!(
+        "\n\nPeople have edited your proposal, which now says the following; whatever you propose next, keep what they \
+         changed unless they ask otherwise:\n```baton-proposal\n{block}\n```"
+    );
+    if !orchestration.held.is_empty() {
+        let names: Vec<&str> = orchestration.held.iter().map(|child| child.name.trim()).collect();
+        let _ = write!(text, "\nThese are held back for later and belong to no proposal now: {}.", names.join(", "));
+    }
+    text
 }
 
 /// The follow-up after a block that could not be used.

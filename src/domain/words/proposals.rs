@@ -144,6 +144,13 @@ pub fn expired(orchestration: &Orchestration, version: u32, at: Timestamp) -> Me
     lapse(&lead, at)
 }
 
+/// What is to be different, where only the one who asked has seen it.
+#[must_use]
+pub fn changes_requested(by: &Actor, text: &str) -> Message {
+    let line = Text::default().mark(Mark::Working).then(" ").person(by).then(" asks for changes:");
+    Message::of(vec![Block::Line(line), Block::Quote(shorten(text, 2000))])
+}
+
 /// Why a proposal was rejected.
 #[must_use]
 pub fn rejected(by: &Actor, reason: &str) -> Message {
@@ -261,7 +268,7 @@ fn missing_approvers(policy: &Policy, asker: &Actor, votes: &[Vote]) -> Vec<Appr
     policy.approvers.iter().filter(|entry| !(entry.is_one() && counted(entry))).cloned().collect()
 }
 
-fn people<'a>(mut text: Text, actors: impl Iterator<Item = &'a Actor>) -> Text {
+pub(super) fn people<'a>(mut text: Text, actors: impl Iterator<Item = &'a Actor>) -> Text {
     for (at, actor) in actors.enumerate() {
         text = if at > 0 { text.then(", ").person(actor) } else { text.person(actor) };
     }

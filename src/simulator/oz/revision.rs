@@ -3,6 +3,8 @@
 //! Understands clauses such as "drop web, add docs and rename api to backend"; whatever else is said
 //! asks for no change.
 
+use serde_json::Value;
+
 use super::task::{self, Child};
 
 /// The children after a request for changes, and what was changed in words; None when it asks for none.
@@ -48,6 +50,20 @@ pub fn revise(children: &[Child], request: &str, task: &str) -> Option<(Vec<Chil
         }
     }
     (!changes.is_empty() && !revised.is_empty()).then(|| (revised, changes.join(", ")))
+}
+
+/// The children of a proposal that a follow-up quotes: people have edited it.
+#[must_use]
+pub fn as_told(text: &str) -> Option<Vec<Child>> {
+    // The form that is asked for is shown as such a block, too.
+    let (_, text) = text.split_once("edited your proposal")?;
+    let (_, block) = text.split_once("```baton-proposal\n")?;
+    let block: Value = serde_json::from_str(block.split_once("\n```")?.0).ok()?;
+    let text = |child: &Value, field: &str| child[field].as_str().map(str::to_owned);
+    let child = |child: &Value| {
+        Some(Child { name: text(child, "name")?, prompt: text(child, "prompt")?, returns: text(child, "returns") })
+    };
+    block["children"].as_array()?.iter().map(child).collect()
 }
 
 #[derive(Clone, Copy)]

@@ -254,7 +254,8 @@ impl World {
             return script::question();
         }
         let task = task::words(&self.runs[run].prompt).to_owned();
-        let standing = self.runs[run].proposal.clone();
+        let standing =
+            revision::as_told(&self.runs[run].current.text).unwrap_or_else(|| self.runs[run].proposal.clone());
         let arranged =
             self.steering.proposal.clone().filter(|(version, _)| *version != self.runs[run].proposal_version);
         // Being told that the block was unusable asks for the same block again.

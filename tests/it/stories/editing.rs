@@ -256,6 +256,56 @@ on_both!(
     }
 );
 
+on_both!(
+    /// The agent is told what people have made of its proposal, and everybody what is to be different.
+    what_people_edited_outlives_a_request_for_changes,
+    |db| async {
+        let story = Story::begin(db).await;
+        story.orchestrate("Migrate the tests, one child per package: api, web, cli").await;
+        story.until("[Edit]").await;
+        story.press(ADA, "baton.edit").await;
+        send(&story, ADA, &json!({"prompt-1": "Use tabs in the API.", "keep-3": [], "hold": ["yes"]})).await;
+        story.until("Proposal, version 2: 2 children").await;
+        assert!(story.thread_text().contains("cli: held for later"), "{}", story.thread_text());
+        story.press(GRACE, "baton.request_changes").await;
+        story.fill_form(GRACE, "add a child for docs").await;
+        story.until("Proposal, version 3: 3 children").await;
+        let thread = story.thread_text();
+        assert!(thread.contains("@Grace Hopper asks for changes:") && thread.contains("add a child for docs"), "{thread}");
+        let told = story.world.oz.runs()[0].follow_ups.last().cloned().unwrap_or_default();
+        assert!(told.contains("held back for later and belong to no proposal now: cli"), "{told}");
+        story.press(ADA, "baton.approve").await;
+        story.until("Proposal, version 4: 1 child").await;
+        assert!(prompts(&story).contains(&"Use tabs in the API.".to_owned()), "{:?}", prompts(&story));
+        story.press(ADA, "baton.approve").await;
+        story.until("4 of 4 done").await;
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// What was surely meant as an edit is not told to the agent, who would propose all anew.
+    an_edit_in_words_that_is_not_quite_one_changes_nothing,
+    |db| async {
+        let story = Story::begin(db).await;
+        story.world.oz.propose(&[("api", "Do the API."), ("web", "Do the web.")]);
+        story.orchestrate(TASK).await;
+        story.until("[Edit]").await;
+        for (said, answer) in [
+            ("edit apo: use tabs", "There is no child “apo”. There are: api, web."),
+            ("Edit api use tabs", "put a colon and the whole new prompt after the name"),
+        ] {
+            story.reply(ADA, said).await;
+            assert!(story.told(ADA).last().unwrap().contains(answer), "{:?}", story.told(ADA));
+        }
+        story.wait(std::time::Duration::from_mins(1)).await;
+        assert!(story.world.oz.runs()[0].follow_ups.is_empty(), "{:?}", story.world.oz.runs()[0].follow_ups);
+        story.press(ADA, "baton.approve").await;
+        story.until("Done").await;
+        story.end().await;
+    }
+);
+
 on_both!(only_who_may_decide_may_edit, |db| async {
     let approvers = vec![baton::domain::policy::Approver::SlackGroup("S0LEADS".into())];
     let story = Story::with(db, under(Policy { approvers, ..Policy::default() })).await;
