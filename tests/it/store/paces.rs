@@ -88,3 +88,13 @@ on_both!(several_at_once_need_room_on_both_sides, |db| async {
     assert_eq!(take(at(4), 3).await, Some(at(6)), "three after one");
     assert_eq!(take(at(6), 3).await, None);
 });
+
+on_both!(what_says_nothing_any_more_is_forgotten, |db| async {
+    let store = db.open().await;
+    assert_eq!(take(&store, at(0), 1).await, None);
+    assert_eq!(take(&store, at(0), 1).await, Some(at(1)));
+    paces::forget_before(&store, at(1), 10).await.unwrap();
+    assert_eq!(take(&store, at(0), 1).await, Some(at(1)), "it still holds somebody up");
+    paces::forget_before(&store, at(2), 10).await.unwrap();
+    assert_eq!(take(&store, at(0), 1).await, None, "without a row all may go");
+});

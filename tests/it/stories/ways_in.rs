@@ -427,3 +427,39 @@ on_both!(
         story.end().await;
     }
 );
+
+on_both!(
+    /// What `each:` would make is looked at before it is made: a text can stand in it a thousand times.
+    a_list_that_cannot_be_proposed_begins_nothing,
+    |db| async {
+        let story = Story::begin(db).await;
+        let item = "x".repeat(3_000);
+        story.orchestrate(&format!("each:{item},web Update {}", "{item} ".repeat(200))).await;
+        assert!(story.told(ADA).last().unwrap().contains("too long with the elements in it"), "{:?}", story.told(ADA));
+        let (one, other) = ("y".repeat(90) + "1", "y".repeat(90) + "2");
+        story.orchestrate(&format!("each:{one},{other} Update {{item}}")).await;
+        assert!(story.told(ADA).last().unwrap().contains("two children are named"), "{:?}", story.told(ADA));
+        story.wait(Duration::from_secs(10)).await;
+        assert!(story.oz_runs().is_empty() && !story.thread_text().contains("Proposal"), "{}", story.thread_text());
+        story.end().await;
+    }
+);
+
+on_both!(
+    /// The list is for everybody; what was asked for in another channel is not.
+    the_list_shows_no_tasks_of_other_channels,
+    |db| async {
+        let mut story = Story::begin(db).await;
+        story.orchestrate("Update the secret plans, one child per package: api, web").await;
+        story.until("[Approve]").await;
+        story.command(ADA, "/oz", "list").await;
+        assert!(story.told(ADA).last().unwrap().contains("secret plans"), "{:?}", story.told(ADA));
+        story.press(ADA, "baton.stop").await;
+        story.until("Stopped").await;
+        story.place = OPS;
+        story.command(ADA, "/oz", "list").await;
+        let listed = story.told(ADA).last().unwrap().clone();
+        assert!(listed.contains("elsewhere") && !listed.contains("secret plans"), "{listed}");
+        story.end().await;
+    }
+);
