@@ -370,6 +370,8 @@ impl Linear {
                 self.say(here.organization, &Activity { session, id, content, ephemeral }).await
             }
             Thread::Comments(root) => self.comment(here.organization, &id, here.issue, Some(root), &body).await,
+            // Whoever put a label on it looks at the issue.
+            Thread::None if here.issue.is_some() => self.comment(here.organization, &id, here.issue, None, &body).await,
             Thread::None => Ok(()),
         }
     }

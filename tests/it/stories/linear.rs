@@ -412,6 +412,26 @@ on_both!(a_label_starts_an_orchestration, |db| async {
 });
 
 on_both!(
+    /// There is no session to answer in: the issue is where they look.
+    who_may_not_start_by_a_label_is_told_on_the_issue,
+    |db| async {
+        let starters = vec![Approver::Member { platform: Platform::Linear, id: GRACE.into() }];
+        let strict = Policy { name: "strict".into(), starters, ..Policy::default() };
+        let (linear_label, policy) = (Some("orchestrate".into()), Some("strict".into()));
+        let route = Route { linear_label, policy, ..Route::default() };
+        let policies = [("strict".to_owned(), strict)].into();
+        let story = Story::in_linear(db, Routes { routes: vec![route], policies, ..Routes::default() }).await;
+        let issue = story.world.linear.issue(TASK, "").await;
+        story.world.linear.label(&issue, "orchestrate", ADA).await.unwrap();
+        story.wait(Duration::from_secs(5)).await;
+        let shown = story.world.linear.issue_transcript(&issue);
+        assert_eq!(shown.matches("You may not start orchestrations here").count(), 1, "{shown}");
+        assert_eq!(story.runs(), Vec::new());
+        story.end().await;
+    }
+);
+
+on_both!(
     /// Linear could not tell of the label, and somebody put it there once more.
     a_label_that_is_told_late_is_not_another_request,
     |db| async {
