@@ -87,7 +87,11 @@ pub fn read_people(value: Option<&Value>, faults: &mut Vec<String>) -> Vec<Perso
         }
         let taken = |other: &Person| {
             let others = [&other.slack, &other.linear, &other.email];
-            names.iter().zip(others).any(|(name, other)| name.is_some() && **name == *other)
+            let is_same = |one: &String, other: &String| one.eq_ignore_ascii_case(other);
+            names
+                .iter()
+                .zip(others)
+                .any(|(name, other)| name.as_ref().zip(other.as_ref()).is_some_and(|(a, b)| is_same(a, b)))
         };
         if people.iter().any(taken) {
             fields.faults.push(format!("{}: somebody above is the same person.", fields.place));
