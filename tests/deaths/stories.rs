@@ -40,8 +40,6 @@ pub enum Kind {
 pub enum End {
     /// So many children have run and are done.
     Done(usize),
-    /// As [`End::Done`], and then the agent has answered a question.
-    Answered(usize),
     Rejected,
     Stopped,
 }
@@ -123,13 +121,13 @@ impl Kind {
         match self {
             Self::Listed => End::Done(3),
             Self::Changed | Self::DelegatedChanged => End::Done(1),
-            Self::Talked => End::Answered(2),
             Self::Stopped | Self::DelegatedStopped => End::Stopped,
             Self::Rejected | Self::DelegatedRejected => End::Rejected,
             Self::Planned
             | Self::Quorum
             | Self::Edited
             | Self::Retried
+            | Self::Talked
             | Self::Mentioned
             | Self::Delegated
             | Self::ApprovedInSlack
@@ -149,7 +147,6 @@ impl End {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Done(_) => "*Done*",
-            Self::Answered(_) => "waits for a reply",
             Self::Rejected => "*Rejected*",
             Self::Stopped => "*Stopped*",
         }
@@ -158,7 +155,7 @@ impl End {
     /// Children that are done, each with what it made.
     pub const fn children(self) -> usize {
         match self {
-            Self::Done(children) | Self::Answered(children) => children,
+            Self::Done(children) => children,
             Self::Rejected | Self::Stopped => 0,
         }
     }

@@ -85,7 +85,7 @@ fn ended(world: &World, runs: &[RunView], story: &Story) -> Verdict {
     let wanted = story.kind.end().children();
     let repeated = usize::from(story.kind == Kind::Retried);
     let as_it_should = match story.kind.end() {
-        End::Done(_) | End::Answered(_) => parents.len() == 1 && children.len() == wanted + repeated,
+        End::Done(_) => parents.len() == 1 && children.len() == wanted + repeated,
         // What is listed needs no parent before it is approved.
         End::Rejected => parents.len() <= 1 && children.is_empty(),
         End::Stopped => parents.len() <= 1 && children.len() <= 2,
@@ -158,7 +158,7 @@ fn in_linear(world: &World, story: &Story, session: &str, pulls: &[String], file
         return Err(format!("has {} responses:\n{}", last_words.len(), transcript()));
     };
     let word = match story.kind.end() {
-        End::Done(_) | End::Answered(_) => "Summary",
+        End::Done(_) => "Summary",
         End::Rejected => "Rejected",
         End::Stopped => "Stopped",
     };
