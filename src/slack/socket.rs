@@ -43,6 +43,8 @@ use crate::{
 
 /// Between attempts to connect, in seconds, and up to half as long again; the last one repeats.
 const DELAYS: [u64; 6] = [1, 2, 4, 8, 15, 30];
+/// A connection that worked for so long is followed by the next at once.
+const STEADY: Duration = Duration::from_secs(10);
 /// A connection on which nothing comes for so long is asked whether it lives, and left when nothing
 /// comes for as long again. Slack pings every few seconds.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -120,6 +122,7 @@ impl Socket {
         let mut connections = JoinSet::new();
         let mut failures = 0;
         while let Some(opened) = stop.run_until_cancelled(self.open()).await {
+            let began = Instant::now();
             let left = match opened {
                 Ok(connection) => {
                     let (leaving, left) = oneshot::channel();
@@ -132,7 +135,9 @@ impl Socket {
                 }
             };
             while connections.try_join_next().is_some() {}
-            failures = if left == Left::Worked { 0 } else { failures + 1 };
+            // One that ends as soon as it has begun is no better than none.
+            let is_steady = left == Left::Worked && began.elapsed() >= STEADY;
+            failures = if is_steady { 0 } else { failures + 1 };
             if failures > 0 {
                 let delay = Duration::from_secs(DELAYS[(failures - 1).min(DELAYS.len() - 1)]);
                 let delay = delay.mul_f64(1.0 + rand::random::<f64>() / 2.0);
