@@ -11,7 +11,7 @@ use crate::{
         effect::{Effect, Slot, TimerChange},
         input::Input,
         message::Tone,
-        orchestration::Orchestration,
+        orchestration::{Orchestration, Stage},
         policy::Means,
         run::RunState,
     },
@@ -19,7 +19,7 @@ use crate::{
     storage::{
         StoreError, Tx,
         audit::NewEntry,
-        conversations, orchestrations,
+        conversations, lines, orchestrations,
         outbox::{self, NewDelivery},
         runs, spending, timers,
         trail::TrailEntry,
@@ -60,8 +60,15 @@ pub(super) async fn apply(
     let cause = InputId::new(format!("{input_id}@{}", loaded.revision));
     // The row is locked since it was loaded, so nobody else can have saved it.
     orchestrations::save(tx, &orchestration, loaded.revision).await?;
+    if is_over(&orchestration) && !is_over(&before) {
+        lines::leave(tx, id, now).await?; // nothing is launched any more, however long the line
+    }
     record(tx, Some(&before), &orchestration, decision, &cause, now).await?;
     Ok(true)
+}
+
+const fn is_over(orchestration: &Orchestration) -> bool {
+    matches!(orchestration.stage, Stage::Stopping { .. } | Stage::Ended { .. })
 }
 
 /// Writes down a new orchestration with its first decision. False when it is there already.

@@ -27,6 +27,9 @@ const PAUSES: [u64; 6] = [1, 2, 4, 8, 15, 30];
 const PROBING: Duration = Duration::from_secs(5);
 /// Attempts under way at once at one platform: half of all. The other platforms have the rest.
 const AT_ONCE: usize = 16;
+/// The road of whatever carries a file: each is in memory whole.
+const FILES: &str = "files";
+const FILES_AT_ONCE: usize = 2;
 /// Beyond them, a delivery is looked at again after this.
 const FULL: Duration = Duration::from_millis(250);
 
@@ -70,7 +73,7 @@ enum Sign {
     Nothing,
 }
 
-/// The platforms that an effect needs.
+/// The roads that an effect needs: of its platforms, and of files.
 pub(super) fn roads(parcel: &Parcel) -> Vec<String> {
     let oz = || "oz".to_owned();
     let of = |platform: Platform, workspace: &str| format!("{}:{workspace}", platform.as_str());
@@ -86,7 +89,7 @@ pub(super) fn roads(parcel: &Parcel) -> Vec<String> {
         | Effect::ReadRun { .. }
         | Effect::ReadPlan { .. }
         | Effect::LookInto { .. } => vec![oz()],
-        Effect::Upload { .. } | Effect::UploadTranscript { .. } => vec![oz(), talk()],
+        Effect::Upload { .. } | Effect::UploadTranscript { .. } => vec![FILES.to_owned(), oz(), talk()],
         effect => vec![looked_up(effect).map_or_else(talk, |(person, _)| of(person.platform, &person.workspace))],
     }
 }
@@ -99,7 +102,7 @@ impl Brakes {
     /// Asks to go all these roads at once.
     pub fn enter(&self, roads: Vec<String>, now: Timestamp) -> Result<Pass, Shut> {
         let mut known = self.lock();
-        if let Some(shut) = roads.iter().find_map(|road| known.get(road)?.shut(now)) {
+        if let Some(shut) = roads.iter().find_map(|road| known.get(road)?.shut(room(road), now)) {
             return Err(shut);
         }
         for road in &roads {
@@ -119,14 +122,14 @@ impl Road {
         self.failures >= FORGIVEN
     }
 
-    fn shut(&self, now: Timestamp) -> Option<Shut> {
+    fn shut(&self, at_once: usize, now: Timestamp) -> Option<Shut> {
         if self.is_braked() {
             // A clock that was set back does not keep it shut.
             let rests = now < self.next && self.next.since(now) <= longest_pause();
             let until = if rests { self.next } else { now + PROBING };
             return (rests || self.under_way > 0).then_some(Shut { until, down: true });
         }
-        (self.under_way >= AT_ONCE).then_some(Shut { until: now + FULL, down: false })
+        (self.under_way >= at_once).then_some(Shut { until: now + FULL, down: false })
     }
 
     /// For how long nobody else goes, when that is so.
@@ -144,6 +147,10 @@ impl Road {
         self.next = now + pause;
         Some(pause)
     }
+}
+
+fn room(road: &str) -> usize {
+    if road == FILES { FILES_AT_ONCE } else { AT_ONCE }
 }
 
 fn longest_pause() -> Duration {
@@ -313,6 +320,17 @@ mod tests {
         assert!(brakes.enter(vec!["slack:T2".into()], START).is_ok());
         drop(passes);
         assert!(brakes.lock().is_empty());
+    }
+
+    #[test]
+    fn few_files_are_in_memory_at_once() {
+        let brakes = Brakes::new("r1");
+        let file = || vec![FILES.to_owned(), "oz".to_owned(), "slack:T1".to_owned()];
+        let passes: Vec<_> = (0..FILES_AT_ONCE).map(|_| brakes.enter(file(), START).expect("room")).collect();
+        assert_eq!(brakes.enter(file(), START).expect_err("full"), Shut { until: START + FULL, down: false });
+        assert!(brakes.enter(vec!["oz".into()], START).is_ok());
+        drop(passes);
+        assert!(brakes.enter(file(), START).is_ok());
     }
 
     #[test]

@@ -4,12 +4,12 @@
 //! What was asked as the one who leads is decided on only as that one: a replica that was stopped for
 //! longer than its lease finds another at it, and what it brought is old.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use super::{Core, Result, leave::Leave};
 use crate::{
     oz::limits::Call,
-    storage::{Tx, leases, paces},
+    storage::{Tx, leases, outbox::Waiting, paces},
     time::Timestamp,
 };
 
@@ -84,8 +84,15 @@ pub(super) async fn while_leading<T>(
     asked
 }
 
+/// Whether what one replica reads for all lets deliveries go first that wait for their turn to read Oz.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Gives,
+    Keeps,
+}
+
 /// Asks for the turn to make `call`, as the one who leads.
-pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, now: Timestamp) -> Result<Turn> {
+pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, way: Way, now: Timestamp) -> Result<Turn> {
     let pace = call.pace();
     let mut tx = core.store.begin("take a turn to read Oz").await?;
     if !leases::acquire(&mut tx, lead.name(), &core.replica, now, lead.lease()).await? {
@@ -94,7 +101,7 @@ pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, now: Times
     }
     let refused = paces::take(&mut tx, &pace.key, now, pace.interval, pace.burst, pace.requests).await?;
     let refused = match refused {
-        None => paces::take(&mut tx, BEHIND, now, Duration::ZERO, 1, 1).await?,
+        None if way == Way::Gives => paces::take(&mut tx, BEHIND, now, Duration::ZERO, 1, 1).await?,
         refused => refused,
     };
     if let Some(at) = refused {
@@ -107,10 +114,11 @@ pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, now: Times
 
 /// Deliveries that wait for their turn to read Oz go before what one replica reads for all. One that
 /// makes several requests needs a rest before them, and frequent sweeps would never leave it one.
-/// `queues` says until when deliveries wait for each pace.
-pub(super) async fn let_go_first(tx: &mut Tx, queues: &HashMap<String, Timestamp>) -> Result<()> {
-    if let Some(until) = queues.get(&Call::Sweep.pace().key) {
-        paces::hold(tx, BEHIND, *until).await?;
+pub(super) async fn let_go_first(tx: &mut Tx, waiting: &[Waiting]) -> Result<()> {
+    let reads = Call::ReadWithPlan.pace();
+    let in_line = waiting.iter().filter(|one| one.line.as_ref() == Some(&reads.key));
+    if let Some(at) = in_line.map(|one| one.due_at).min() {
+        paces::hold(tx, BEHIND, at + reads.after()).await?;
     }
     Ok(())
 }

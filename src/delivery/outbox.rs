@@ -31,13 +31,15 @@ use crate::{
     ids::{InputId, OrchestrationId},
     pace::Pace,
     storage::{
-        Tx, orchestrations,
-        outbox::{self, Claimed},
+        Tx, lines, orchestrations,
+        outbox::{self, Claimed, Waiting},
         paces as buckets,
     },
     time::Timestamp,
 };
 
+/// While a platform is down, what waits for one of its paces is looked at so often, one after the other.
+const DOWN: Duration = Duration::from_secs(1);
 /// Attempts under way at once in one replica.
 const AT_ONCE: usize = 32;
 /// What a replica had in hand when it died is taken up by another after this.
@@ -140,7 +142,7 @@ struct Ready {
 #[derive(Default)]
 struct Batch {
     ready: Vec<Ready>,
-    /// How many a platform's pace or brake does not allow yet. They wait, uncounted.
+    /// How many may not go yet. They wait, uncounted.
     waiting: usize,
 }
 
@@ -157,13 +159,13 @@ async fn claim(core: &Core, limit: usize) -> Result<Batch> {
     let mut tx = core.store.begin("claim deliveries").await?;
     outbox::line_up(&mut tx).await?;
     let claimed = outbox::claim(&mut tx, now, LEASE, u32::try_from(limit).unwrap_or(1)).await?;
-    if claimed.is_empty() {
-        tx.rollback().await?;
+    let Some(token) = claimed.first().map(|first| first.token.clone()) else {
+        tx.commit_if_changed().await?; // lines may have ended
         return Ok(Batch::default());
-    }
+    };
     let mut batch = Batch::default();
     let mut turns = Turns::default();
-    let token = claimed[0].token.clone();
+    let (mut waiting, mut shut) = (Vec::new(), Vec::new());
     for (delivery, parcel) in in_turn(claimed) {
         let turn = match &parcel {
             Some(parcel) if !is_expired(&delivery, now) => turns.of(core, &mut tx, &delivery, parcel, now).await?,
@@ -172,12 +174,17 @@ async fn claim(core: &Core, limit: usize) -> Result<Batch> {
         };
         match turn {
             Turn::Now(pass) => batch.ready.push(Ready { delivery, parcel, pass, leave: leave() }),
-            Turn::At(at) => turns.waiting.push((delivery.id, at)),
+            Turn::InLine(line, at) => waiting.push(Waiting { id: delivery.id, due_at: at, line: Some(line) }),
+            Turn::At(at) => {
+                waiting.push(Waiting { id: delivery.id, due_at: at, line: None });
+                shut.extend(delivery.line);
+            }
         }
     }
-    batch.waiting = turns.waiting.len();
-    outbox::wait(&mut tx, &token, &turns.waiting).await?;
-    lead::let_go_first(&mut tx, &turns.queues).await?;
+    batch.waiting = waiting.len();
+    outbox::wait(&mut tx, &token, &waiting, now).await?;
+    lines::put_off(&mut tx, &shut, now + DOWN).await?;
+    lead::let_go_first(&mut tx, &waiting).await?;
     tx.commit().await?;
     Ok(batch)
 }
@@ -303,7 +310,7 @@ async fn settle(
     rest: Option<Duration>,
 ) -> Result<()> {
     let now = core.clock.now();
-    let tried = Tried { id: &delivery.id, attempt: delivery.attempt, age: now.since(delivery.created_at), rest };
+    let tried = Tried { id: &delivery.id, attempt: delivery.attempt, age: now.since(delivery.tried_since), rest };
     let effect = &parcel.effect;
     let (slot, purpose) = slot_and_purpose(effect);
     let mut tx = core.store.begin("settle a delivery").await?;

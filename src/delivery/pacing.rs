@@ -21,19 +21,26 @@ use crate::{
 const EDITS: Duration = Duration::from_secs(3);
 
 pub(super) fn paces(parcel: &Parcel, delivery: &Claimed) -> Vec<Pace> {
-    let looks = delivery.unsure_since.is_some();
+    let with_look = |call: Call| std::iter::once(call.pace()).chain(to_look(parcel, delivery)).collect();
     match &parcel.effect {
-        // Whoever is unsure looks first.
-        Effect::StartRun { .. } if looks => vec![Call::Create.pace(), Call::FindByDispatch.pace()],
-        Effect::StartRun { .. } => vec![Call::Create.pace()],
-        Effect::FollowUp { .. } if looks => vec![Call::FollowUp.pace(), Call::Says.pace()],
-        Effect::FollowUp { .. } => vec![Call::FollowUp.pace()],
+        Effect::StartRun { .. } => with_look(Call::Create),
+        Effect::FollowUp { .. } => with_look(Call::FollowUp),
         Effect::CancelRun { .. } => vec![Call::Cancel.pace()],
         Effect::ReadRun { slot: Slot::Child(_), .. } => vec![Call::Read.pace()],
         Effect::ReadRun { .. } | Effect::LookInto { .. } | Effect::ReadPlan { .. } => vec![Call::ReadWithPlan.pace()],
         effect @ (Effect::LookUp { .. } | Effect::Admit { .. }) => look_up(effect),
         Effect::Mirrored { what } => talk(what, &parcel.conversation, delivery, "mirror:"),
         effect => talk(effect, &parcel.conversation, delivery, ""),
+    }
+}
+
+/// Of a launch: whoever is unsure whether it was made looks first, also where nothing is launched any more.
+pub(super) fn to_look(parcel: &Parcel, delivery: &Claimed) -> Option<Pace> {
+    delivery.unsure_since?;
+    match &parcel.effect {
+        Effect::StartRun { .. } => Some(Call::FindByDispatch.pace()),
+        Effect::FollowUp { .. } => Some(Call::Says.pace()),
+        _ => None,
     }
 }
 

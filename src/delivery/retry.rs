@@ -47,7 +47,7 @@ pub(super) struct Tried<'a> {
     pub id: &'a DeliveryId,
     /// From 1.
     pub attempt: u32,
-    /// How long it has existed.
+    /// How long it has been tried.
     pub age: Duration,
     /// The platform is down, and left alone for so long by all.
     pub rest: Option<Duration>,

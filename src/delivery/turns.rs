@@ -1,5 +1,5 @@
-//! Whose turn it is among the deliveries of one claim: halted launches wait, then those whose platform
-//! is down or busy, then those that a pace makes wait. Used by `outbox.rs`.
+//! Whose turn it is among the deliveries of one claim: halted launches stand in a line, those whose
+//! platform is down or busy wait, and whom a pace refuses stands in its line. Used by `outbox.rs`.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,7 +7,7 @@ use super::{
     Core, Result,
     apply::Parcel,
     brake::{self, Pass},
-    pacing::paces,
+    pacing::{paces, to_look},
     retry,
 };
 use crate::{
@@ -15,18 +15,17 @@ use crate::{
         effect::{Effect, Purpose},
         orchestration::Stage,
     },
-    ids::DeliveryId,
     pace::Pace,
-    storage::{Tx, halt, orchestrations, outbox::Claimed, paces as buckets},
+    storage::{Tx, halt, lines, orchestrations, outbox::Claimed, paces as buckets},
     time::Timestamp,
 };
 
-/// While launches are halted, they are looked at again after this.
-const HALTED: Duration = Duration::from_secs(5);
+/// While launches are halted, the first of them is looked at again after this: whoever resumes calls
+/// their line, but it may be empty yet.
+const HALTED: Duration = Duration::from_mins(1);
 
 /// What stops something goes before what starts something, what is urgent before what is not, and then
-/// whoever has waited longest: those that a pace makes wait come due again at one time or another, and
-/// the oldest of them has the turn.
+/// whoever has waited longest: the first of a line before those who come only now.
 pub(super) fn in_turn(claimed: Vec<Claimed>) -> Vec<(Claimed, Option<Parcel>)> {
     let read = |delivery: Claimed| {
         let parcel: Option<Parcel> = serde_json::from_str(&delivery.effect).ok();
@@ -44,18 +43,17 @@ pub(super) fn in_turn(claimed: Vec<Claimed>) -> Vec<(Claimed, Option<Parcel>)> {
 pub(super) enum Turn {
     /// Without a pass nobody is asked.
     Now(Option<Pass>),
+    /// Its platform is down or busy until then.
     At(Timestamp),
+    /// It stands in this line, whose first may go then.
+    InLine(String, Timestamp),
 }
 
-/// Who may go of one claim, and when the others may.
+/// What the deliveries of one claim were told so far.
 #[derive(Default)]
 pub(super) struct Turns {
     /// Paces that said no, for so many requests, and until when: they are not asked twice.
     refused: HashMap<(String, u32), Timestamp>,
-    /// Those that a pace makes wait come due one after the other, not all at once: where the queue of
-    /// each pace ends.
-    pub queues: HashMap<String, Timestamp>,
-    pub waiting: Vec<(DeliveryId, Timestamp)>,
     halted: Option<bool>,
 }
 
@@ -68,18 +66,24 @@ impl Turns {
         parcel: &Parcel,
         now: Timestamp,
     ) -> Result<Turn> {
-        if launches(&parcel.effect) && self.halted(tx).await? && !is_being_stopped(core, delivery).await? {
-            return Ok(Turn::At(now + HALTED));
+        let launches = launches(&parcel.effect);
+        let is_over = launches && comes_to_nothing(core, delivery, &parcel.effect).await?;
+        if launches && !is_over && self.halted(tx).await? {
+            return Ok(Turn::InLine(lines::HALT.to_owned(), now + HALTED));
         }
         let pass = match core.brakes.enter(brake::roads(parcel), now) {
             Ok(pass) => pass,
             // Whoever waits for it is told in time.
-            Err(shut) if shut.down && !retry::is_patient(&parcel.effect, now.since(delivery.created_at)) => {
+            Err(shut) if shut.down && !retry::is_patient(&parcel.effect, now.since(delivery.tried_since)) => {
                 return Ok(Turn::Now(None));
             }
             Err(shut) => return Ok(Turn::At(shut.until)),
         };
-        Ok(self.take(tx, &paces(parcel, delivery), now).await?.map_or(Turn::Now(Some(pass)), Turn::At))
+        let paces = if is_over { Vec::from_iter(to_look(parcel, delivery)) } else { paces(parcel, delivery) };
+        Ok(match self.take(tx, &paces, now).await? {
+            None => Turn::Now(Some(pass)),
+            Some((pace, at)) => Turn::InLine(pace.key.clone(), at),
+        })
     }
 
     async fn halted(&mut self, tx: &mut Tx) -> Result<bool> {
@@ -89,15 +93,8 @@ impl Turns {
         Ok(self.halted == Some(true))
     }
 
-    /// Takes from every pace, or from none: then it says when it is to be tried again.
-    async fn take(&mut self, tx: &mut Tx, paces: &[Pace], now: Timestamp) -> Result<Option<Timestamp>> {
-        let Some((pace, at)) = self.first_refusal(tx, paces, now).await? else { return Ok(None) };
-        let turn = self.queues.get(&pace.key).map_or(at, |end| *end + pace.before());
-        self.queues.insert(pace.key.clone(), turn + pace.after());
-        Ok(Some(turn))
-    }
-
-    async fn first_refusal<'a>(
+    /// Takes from every pace, or from none: then it says which one refused, and until when.
+    async fn take<'a>(
         &mut self,
         tx: &mut Tx,
         paces: &'a [Pace],
@@ -129,11 +126,15 @@ impl Turns {
     }
 }
 
-/// Then it comes to nothing, and what stops the run waits behind it.
-async fn is_being_stopped(core: &Core, delivery: &Claimed) -> Result<bool> {
+/// What is stopped or over starts nothing, and what stops a run may wait behind its start.
+async fn comes_to_nothing(core: &Core, delivery: &Claimed, launch: &Effect) -> Result<bool> {
     let Some(id) = &delivery.orchestration else { return Ok(false) };
     let orchestration = orchestrations::read(&core.store, id).await?;
-    Ok(orchestration.is_some_and(|it| matches!(it.stage, Stage::Stopping { .. })))
+    Ok(orchestration.is_some_and(|it| match it.stage {
+        Stage::Stopping { .. } => true,
+        Stage::Ended { .. } => matches!(launch, Effect::StartRun { .. }),
+        _ => false,
+    }))
 }
 
 /// It sets an agent to work, or gives it more to do: nothing of that while all is halted. What ends the
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{conversation::Conversation, effect::Slot},
-        ids::RunId,
+        ids::{DeliveryId, RunId},
     };
 
     fn claimed(id: &str, urgent: bool, created: i64, effect: Effect) -> Claimed {
@@ -172,7 +173,9 @@ mod tests {
             token: "t".to_owned(),
             unsure_since: None,
             created_at: Timestamp::from_secs(created),
+            tried_since: Timestamp::from_secs(created),
             expires_at: None,
+            line: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! back. The outbox worker makes errands of effects; `slack/deliver.rs` and `linear/deliver.rs`
 //! carry them out. Edges look nothing up in the store.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -121,7 +122,8 @@ pub struct File {
     pub name: String,
     pub title: String,
     pub mime_type: String,
-    pub bytes: Vec<u8>,
+    /// Shared, not copied: there may be many megabytes.
+    pub bytes: Bytes,
 }
 
 /// What the pickers of a form offer, asked for ahead of time.

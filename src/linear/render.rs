@@ -434,7 +434,7 @@ fn utc(at: Timestamp) -> String {
 
 fn file(name: &str, content: String) -> File {
     let name = file_name(name);
-    File { title: name.clone(), name, mime_type: "text/markdown".to_owned(), bytes: content.into_bytes() }
+    File { title: name.clone(), name, mime_type: "text/markdown".to_owned(), bytes: content.into() }
 }
 
 const fn sign(mark: Mark) -> &'static str {

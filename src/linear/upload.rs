@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue, header};
+use bytes::Bytes;
 use url::Url;
 
 use super::{
@@ -29,7 +30,7 @@ impl Linear {
     /// somewhere, so that doing it again does no harm.
     pub(super) async fn upload(&self, organization: &str, file: &File) -> Result<String, Failure> {
         // What has no content is taken for a mistake.
-        let bytes = if file.bytes.is_empty() { b"\n".to_vec() } else { file.bytes.clone() };
+        let bytes = if file.bytes.is_empty() { Bytes::from_static(b"\n") } else { file.bytes.clone() };
         let place = self.place_for(organization, &file_name(&file.name), &file.mime_type, bytes.len()).await?;
         let asset = Url::parse(&place.asset_url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let asset = asset.ok_or_else(|| Failure::Refused(Problem::new("foreign_address")))?;
@@ -37,7 +38,7 @@ impl Linear {
         Ok(asset.into())
     }
 
-    async fn put(&self, place: &Place, mime_type: &str, bytes: Vec<u8>) -> Result<(), Failure> {
+    async fn put(&self, place: &Place, mime_type: &str, bytes: Bytes) -> Result<(), Failure> {
         let url = Url::parse(&place.upload_url).ok().filter(|url| self.may_put(url));
         let url = url.ok_or_else(|| Failure::Refused(Problem::new("foreign_address")))?;
         let mut request = self.exchange.http.put(url).timeout(TIME_LIMIT).body(bytes);
@@ -89,7 +90,7 @@ mod tests {
             name: "a/plan.md".into(),
             title: "Plan".into(),
             mime_type: "text/markdown".into(),
-            bytes: b"# Plan".to_vec(),
+            bytes: Bytes::from_static(b"# Plan"),
         }
     }
 

@@ -241,7 +241,7 @@ impl Oz {
         let filename = data.filename.as_deref().and_then(download::plain_name);
         if let Some(content) = data.content.0 {
             let mime_type = mime_type.unwrap_or_else(|| "text/markdown".into());
-            return Ok(Download { bytes: content.into_bytes(), mime_type, filename });
+            return Ok(Download { bytes: content.into(), mime_type, filename });
         }
         let url = data.download_url.as_deref().and_then(|url| Url::parse(url).ok());
         let url = url.ok_or_else(|| Failure::Refused(Problem::new("artifact_without_content")))?;

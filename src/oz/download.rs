@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header;
 use reqwest::Response;
 use url::Url;
@@ -24,7 +25,7 @@ const LONGEST_NAME: usize = 200;
 /// Content, ready to be given to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Download {
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     pub mime_type: String,
     /// A plain name without folders, when there is one.
     pub filename: Option<String>,
@@ -55,7 +56,7 @@ pub(super) async fn take(response: Response) -> Result<Download, Failure> {
     let mime_type = text(header::CONTENT_TYPE).and_then(mime_type).unwrap_or_else(|| "application/octet-stream".into());
     let filename = text(header::CONTENT_DISPOSITION).and_then(named).and_then(|name| plain_name(&name));
     let bytes = exchange::whole(response, LARGEST).await.map_err(Trouble::reading)?;
-    Ok(Download { bytes, mime_type, filename })
+    Ok(Download { bytes: bytes.into(), mime_type, filename })
 }
 
 /// Where a redirect leads.

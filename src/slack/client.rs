@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use slack_morphism::{
@@ -215,7 +216,7 @@ impl Slack {
             file_id: String,
         }
         // Slack takes no empty files.
-        let bytes = if file.bytes.is_empty() { b"\n".to_vec() } else { file.bytes.clone() };
+        let bytes = if file.bytes.is_empty() { Bytes::from_static(b"\n") } else { file.bytes.clone() };
         let asked = [("filename", Some(file.name.clone())), ("length", Some(bytes.len().to_string()))];
         let place: Place = self.read("files.getUploadURLExternal", &asked).await?;
         let url = self.trusted(&place.upload_url)?;
@@ -448,7 +449,7 @@ mod tests {
             Fake::start(|_, _| Reply::ok(json!({"upload_url": "https://evil.example/x", "file_id": "F1"}))).await;
         let foreign = Failure::Refused(Problem::new("foreign_address"));
         assert_eq!(fake.slack.respond("https://evil.example/x", None, &hello()).await, Err(foreign.clone()));
-        let file = File { name: "a".into(), title: "a".into(), mime_type: "text/plain".into(), bytes: Vec::new() };
+        let file = File { name: "a".into(), title: "a".into(), mime_type: "text/plain".into(), bytes: Bytes::new() };
         assert_eq!(fake.slack.upload(HERE, &file).await, Err(foreign));
         assert_eq!(fake.asked()[0].query("length"), "1", "Slack takes no empty files");
     }

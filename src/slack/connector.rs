@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::{RequestBuilder, Response, Upgraded};
@@ -103,7 +104,7 @@ impl Connector {
     }
 
     /// Puts bytes to an address that is secret in itself: it gets no token, and answers in plain text.
-    pub async fn put(&self, url: Url, content_type: &str, bytes: Vec<u8>) -> ClientResult<()> {
+    pub async fn put(&self, url: Url, content_type: &str, bytes: Bytes) -> ClientResult<()> {
         self.send(self.http.post(url).header(header::CONTENT_TYPE, content_type).body(bytes)).await.map(|_| ())
     }
 

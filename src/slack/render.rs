@@ -267,7 +267,7 @@ fn file(name: &str, mime_type: &str, content: String) -> File {
     let name: String = name.chars().filter(|c| !c.is_control() && !"/\\:".contains(*c)).collect();
     let name = cut_plain(name.trim(), 100);
     let name = if name.is_empty() { "text.md".to_owned() } else { name };
-    File { title: name.clone(), name, mime_type: mime_type.to_owned(), bytes: content.into_bytes() }
+    File { title: name.clone(), name, mime_type: mime_type.to_owned(), bytes: content.into() }
 }
 
 #[cfg(test)]
@@ -323,7 +323,7 @@ mod tests {
         let long = Message::default().with(Block::Markdown { text: text.clone(), file: "a/plan.md".into() });
         let rendered = message(&long);
         assert_eq!(rendered.overflow.len(), 1);
-        assert_eq!((rendered.overflow[0].name.as_str(), &rendered.overflow[0].bytes), ("aplan.md", &text.into_bytes()));
+        assert_eq!((rendered.overflow[0].name.as_str(), &rendered.overflow[0].bytes), ("aplan.md", &text.into()));
         let shown = serde_json::to_string(&rendered.blocks).expect("JSON");
         assert!(shown.contains("The rest is in the file_ `aplan.md`"), "{shown}");
         let edited = without_files(&long);

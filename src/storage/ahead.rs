@@ -1,5 +1,5 @@
 //! What lies further ahead than anything is put off: it was written while a clock was ahead of the
-//! present one, and would keep its lane, pace or lead waiting until that time comes again. It is due
+//! present one, and would keep its lane, line, pace or lead waiting until that time comes again. It is due
 //! now. What people set (when a proposal lapses, reminders) stays.
 
 use super::{
@@ -21,6 +21,7 @@ statements! {
             held_until_ms = CASE WHEN held_until_ms > $2 THEN $1 ELSE held_until_ms END
         WHERE next_at_ms > $2 OR held_until_ms > $2
         RETURNING key";
+    LINES = "UPDATE lines SET due_at_ms = $1 WHERE due_at_ms > $2 RETURNING name";
     LEADS = "UPDATE leases SET until_ms = $1 WHERE until_ms > $2 RETURNING name";
 }
 
@@ -29,7 +30,7 @@ pub async fn bring_back(store: &Store, now: Timestamp, horizon: Timestamp) -> Re
     let args: &[Arg<'_>] = args![now, horizon];
     let mut tx = store.begin("bring back what lies too far ahead").await?;
     let mut brought = 0;
-    for sql in [DELIVERIES, CLAIMS, EVENTS, TIMERS, PACES, LEADS] {
+    for sql in [DELIVERIES, CLAIMS, EVENTS, TIMERS, PACES, LINES, LEADS] {
         brought += tx.rows(sql, args).await?.len();
     }
     if brought == 0 {

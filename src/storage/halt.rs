@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Result, Store, Tx,
     audit::NewEntry,
-    kept,
+    kept, lines,
     sql::{args, statements},
     wakes::Topic,
 };
@@ -50,6 +50,7 @@ pub async fn end(store: &Store, by: &str, now: Timestamp) -> Result<bool> {
         return Ok(false);
     }
     kept::forget(&mut tx, KEY).await?;
+    lines::call(&mut tx, lines::HALT, now).await?;
     tell(tx, "resumed", by, "", now).await?;
     Ok(true)
 }

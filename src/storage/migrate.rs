@@ -36,6 +36,7 @@ migrations! {
     7 "0007_lookups",
     8 "0008_retention",
     9 "0009_inbox_lanes",
+    10 "0010_lines",
 }
 
 /// The database's schema, compared with the one that this version knows.

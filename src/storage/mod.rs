@@ -16,6 +16,7 @@ pub mod ingest;
 pub mod installations;
 pub mod kept;
 pub mod leases;
+pub mod lines;
 pub mod mended;
 mod migrate;
 pub mod orchestrations;
@@ -300,6 +301,7 @@ pub fn every_statement() -> impl Iterator<Item = Sql> {
         installations::STATEMENTS,
         kept::STATEMENTS,
         leases::STATEMENTS,
+        lines::STATEMENTS,
         mended::STATEMENTS,
         migrate::STATEMENTS,
         orchestrations::STATEMENTS,

@@ -4,13 +4,14 @@
 //! A lane is a queue: only its head, the earliest delivery that is neither done nor parked, can be
 //! claimed. A claim is a lease with a random token, and whoever settles has to know it: `false` from
 //! a settling function means that the lease was lost, and another worker has the delivery now.
+//! Those that wait for something stand in its [line](super::lines), and only the first of it is claimed.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use serde::Serialize;
 
 use super::{
-    Result, Store, StoreError, Tx,
+    Result, Store, StoreError, Tx, lines,
     sql::{Arg, Row, args, clean, items, statements},
     wakes::Topic,
 };
@@ -44,13 +45,13 @@ statements! {
                       WHERE behind.lane = outbox.lane AND behind.state = 'waiting' AND behind.urgent)";
     LINE_UP = "SELECT " our_turn_to_claim;
     // Urgent ones and others apart, so that either is read in the order of its index, from what has been
-    // due longest to what is not due, however much waits behind.
+    // due longest to what is not due, however much waits behind. Beside them the firsts of lines ($5).
     // Once a row is locked, PostgreSQL looks again at the conditions beside the lock, and only at those: they
     // stand there a second time, for what another transaction has settled or claimed meanwhile.
     CLAIM = "WITH candidates AS MATERIALIZED (
                 SELECT seq FROM (
                     SELECT head.seq FROM outbox AS head
-                    WHERE head.state = 'waiting' AND head.urgent = TRUE AND head.due_at_ms <= $1
+                    WHERE head.state = 'waiting' AND head.line IS NULL AND head.urgent = TRUE AND head.due_at_ms <= $1
                       AND (head.lease_until_ms IS NULL OR head.lease_until_ms <= $1)
                       AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                                       WHERE earlier.lane = head.lane AND earlier.state = 'waiting'
@@ -59,22 +60,26 @@ statements! {
                 UNION ALL
                 SELECT seq FROM (
                     SELECT head.seq FROM outbox AS head
-                    WHERE head.state = 'waiting' AND head.urgent = FALSE AND head.due_at_ms <= $1
+                    WHERE head.state = 'waiting' AND head.line IS NULL AND head.urgent = FALSE AND head.due_at_ms <= $1
                       AND (head.lease_until_ms IS NULL OR head.lease_until_ms <= $1)
                       AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                                       WHERE earlier.lane = head.lane AND earlier.state = 'waiting'
                                         AND earlier.seq < head.seq)
-                    ORDER BY head.due_at_ms, head.seq LIMIT $2) AS others),
+                    ORDER BY head.due_at_ms, head.seq LIMIT $2) AS others
+                UNION ALL
+                SELECT seq FROM outbox AS head WHERE head.id" among_5 "),
         heads AS MATERIALIZED (
             SELECT seq FROM outbox WHERE seq IN (SELECT seq FROM candidates)
-              AND state = 'waiting' AND due_at_ms <= $1 AND (lease_until_ms IS NULL OR lease_until_ms <= $1)
+              AND state = 'waiting' AND (due_at_ms <= $1 OR line IS NOT NULL)
+              AND (lease_until_ms IS NULL OR lease_until_ms <= $1)
             ORDER BY urgent DESC, due_at_ms, seq LIMIT $2" skip_locked ")
         UPDATE outbox
-        SET lease_token = $3, lease_until_ms = $4, attempts = attempts + 1,
+        SET lease_token = $3, lease_until_ms = $4, attempts = attempts + 1, line = NULL,
+            tried_since_ms = COALESCE(tried_since_ms, $1),
             unsure_before_ms = unsure_since_ms, unsure_since_ms = COALESCE(unsure_since_ms, $1)
         WHERE seq IN (SELECT seq FROM heads)
         RETURNING seq, id, orchestration_id, lane, kind, effect, urgent, due_at_ms, attempts, unsure_before_ms,
-                  created_at_ms, expires_at_ms";
+                  tried_since_ms, created_at_ms, expires_at_ms";
     RENEW = "UPDATE outbox SET lease_until_ms = $4
         WHERE id = $1 AND lease_token = $2 AND state = 'waiting' AND lease_until_ms > $3";
     RELEASE_ALL = "UPDATE outbox SET lease_token = NULL, lease_until_ms = NULL
@@ -87,15 +92,18 @@ statements! {
         SET due_at_ms = $3, problem = $5, lease_token = NULL, lease_until_ms = NULL,
             unsure_since_ms = CASE WHEN $4 THEN unsure_before_ms ELSE unsure_since_ms END
         WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
+    // In a line its turn has not come yet.
     WAIT = "UPDATE outbox
-        SET due_at_ms = CAST(item.value ->> 1 AS BIGINT), attempts = attempts - 1, lease_token = NULL,
-            lease_until_ms = NULL, unsure_since_ms = unsure_before_ms
+        SET due_at_ms = CAST(item.value ->> 1 AS BIGINT), line = item.value ->> 2, attempts = attempts - 1,
+            tried_since_ms = CASE WHEN item.value ->> 2 IS NULL OR attempts > 1 THEN tried_since_ms END,
+            lease_token = NULL, lease_until_ms = NULL, unsure_since_ms = unsure_before_ms
         FROM " each_1 " WHERE outbox.id = item.value ->> 0 AND lease_token = $2 AND state = 'waiting'";
     PARK = "UPDATE outbox
         SET state = 'parked', settled_at_ms = $3, problem = $4, lease_token = NULL, lease_until_ms = NULL
         WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
     RETRY = "UPDATE outbox
-        SET state = 'waiting', due_at_ms = $2, expires_at_ms = NULL, attempts = 0, settled_at_ms = NULL
+        SET state = 'waiting', due_at_ms = $2, expires_at_ms = NULL, attempts = 0, tried_since_ms = NULL,
+            settled_at_ms = NULL
         WHERE id = $1 AND state = 'parked'
         RETURNING id";
     // A board is shown as it is by then: only the newest of those that were given up is worth sending.
@@ -117,9 +125,11 @@ statements! {
     NEXT_DUE = "SELECT MIN(due_at_ms) AS due_at_ms FROM (
             SELECT MIN(lease_until_ms) AS due_at_ms FROM outbox WHERE state = 'waiting' AND lease_until_ms IS NOT NULL
             UNION ALL
+            SELECT MIN(due_at_ms) AS due_at_ms FROM lines
+            UNION ALL
             SELECT due_at_ms FROM (
                 SELECT head.due_at_ms FROM outbox AS head
-                WHERE head.state = 'waiting' AND head.urgent = TRUE AND head.lease_until_ms IS NULL
+                WHERE head.state = 'waiting' AND head.line IS NULL AND head.urgent = TRUE AND head.lease_until_ms IS NULL
                   AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                                   WHERE earlier.lane = head.lane AND earlier.state = 'waiting'
                                     AND earlier.seq < head.seq)
@@ -127,7 +137,7 @@ statements! {
             UNION ALL
             SELECT due_at_ms FROM (
                 SELECT head.due_at_ms FROM outbox AS head
-                WHERE head.state = 'waiting' AND head.urgent = FALSE AND head.lease_until_ms IS NULL
+                WHERE head.state = 'waiting' AND head.line IS NULL AND head.urgent = FALSE AND head.lease_until_ms IS NULL
                   AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                                   WHERE earlier.lane = head.lane AND earlier.state = 'waiting'
                                     AND earlier.seq < head.seq)
@@ -183,7 +193,20 @@ pub struct Claimed {
     /// An earlier attempt, begun then, may have had its effect.
     pub unsure_since: Option<Timestamp>,
     pub created_at: Timestamp,
+    /// When its turn first came: waiting in lines before it does not count.
+    pub tried_since: Timestamp,
     pub expires_at: Option<Timestamp>,
+    /// The line that it was the first of.
+    pub line: Option<String>,
+}
+
+/// A claimed delivery that may not go yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub id: DeliveryId,
+    /// When it is looked at again; in a line, when it may go if it is the first by then.
+    pub due_at: Timestamp,
+    pub line: Option<String>,
 }
 
 /// Whether an attempt that failed can have had its effect.
@@ -286,15 +309,19 @@ pub async fn line_up(tx: &mut Tx) -> Result<()> {
     tx.rows(LINE_UP, args![]).await.map(drop)
 }
 
-/// The heads of lanes that are due and that nobody holds, at most `limit`: urgent lanes first, then
-/// what has been due longest. From here on each counts as attempted.
+/// The heads of lanes that are due and that nobody holds, and the firsts of lines that are, at most
+/// `limit`: urgent lanes first, then what has been due longest. From here on each counts as attempted.
+/// Whoever claims has [lined up](line_up) for it.
 pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Claimed>> {
     let token = uuid::Uuid::new_v4().simple().to_string();
-    let rows = tx.rows(CLAIM, args![now, limit, &token, now + lease]).await?;
+    let mut firsts = lines::firsts(tx, now, limit).await?;
+    let ids: Vec<String> = firsts.keys().map(ToString::to_string).collect();
+    let rows = tx.rows(CLAIM, args![now, limit, &token, now + lease, ids.as_slice()]).await?;
     // RETURNING has no order.
     let mut claimed = rows.iter().map(|row| claimed(row, &token)).collect::<Result<Vec<_>>>()?;
     claimed.sort_by_key(|(order, _)| *order);
-    Ok(claimed.into_iter().map(|(_, claimed)| claimed).collect())
+    let with_line = |(_, claimed): (Order, Claimed)| Claimed { line: firsts.remove(&claimed.id), ..claimed };
+    Ok(claimed.into_iter().map(with_line).collect())
 }
 
 /// Makes the lease last until `until`. One that has ended by `now` is lost, even when nobody else has
@@ -324,13 +351,20 @@ pub async fn put_back(
     Ok(tx.run(PUT_BACK, args![id, token, due_at, sure == Sure::NoEffect, problem]).await? == 1)
 }
 
-/// There was no attempt of these after all, all claimed with the one `token`: the pace allows each at
-/// its time. It does not count. Returns of how many the lease was still held.
-pub async fn wait(tx: &mut Tx, token: &str, until: &[(DeliveryId, Timestamp)]) -> Result<u64> {
-    if until.is_empty() {
+/// There was no attempt of these after all, all claimed with the one `token`. It does not count. Returns
+/// of how many the lease was still held.
+pub async fn wait(tx: &mut Tx, token: &str, waiting: &[Waiting], now: Timestamp) -> Result<u64> {
+    if waiting.is_empty() {
         return Ok(0);
     }
-    tx.run(WAIT, &[items(until)?, token.into()]).await
+    let mut due: HashMap<&str, Timestamp> = HashMap::new();
+    for (line, at) in waiting.iter().filter_map(|one| Some((one.line.as_deref()?, one.due_at))) {
+        due.entry(line).and_modify(|due| *due = at.min(*due)).or_insert(at);
+    }
+    lines::stand(tx, &due, now).await?;
+    let rows: Vec<_> =
+        waiting.iter().map(|Waiting { id, due_at, line }| (id, *due_at, line.as_deref().map(clean))).collect();
+    tx.run(WAIT, &[items(&rows)?, token.into()]).await
 }
 
 /// Gives the delivery up, for an operator to look at; its lane goes on without it.
@@ -420,7 +454,9 @@ fn claimed(row: &Row, token: &str) -> Result<(Order, Claimed)> {
         token: token.to_owned(),
         unsure_since: row.get("unsure_before_ms")?,
         created_at: row.get("created_at_ms")?,
+        tried_since: row.get("tried_since_ms")?,
         expires_at: row.get("expires_at_ms")?,
+        line: None,
     };
     Ok((order, claimed))
 }

@@ -113,6 +113,12 @@ macro_rules! word {
     (postgres, among_3) => {
         " = ANY($3)"
     };
+    (sqlite, among_5) => {
+        " IN (SELECT value FROM json_each($5))"
+    };
+    (postgres, among_5) => {
+        " = ANY($5)"
+    };
     (sqlite, migrations_table) => {
         "sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'"
     };
@@ -294,6 +300,12 @@ macro_rules! id_columns {
     )+};
 }
 id_columns!(DeliveryId, EventId, InputId, OrchestrationId, RunId);
+
+impl Column for Option<DeliveryId> {
+    fn read(row: &Row, name: &'static str) -> Result<Self> {
+        Ok(Option::<String>::read(row, name)?.map(DeliveryId::new))
+    }
+}
 
 impl Column for Option<OrchestrationId> {
     fn read(row: &Row, name: &'static str) -> Result<Self> {

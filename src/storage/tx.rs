@@ -35,6 +35,8 @@ pub struct Tx {
     gathers_orchestrations: bool,
     /// How much there was at the savepoint.
     mark: [usize; 3],
+    /// A statement changed something.
+    wrote: bool,
 }
 
 /// What is added at the commit, all rows of a table in one statement.
@@ -63,6 +65,7 @@ impl Tx {
             gathered: Gathered::default(),
             gathers_orchestrations: false,
             mark: [0; 3],
+            wrote: false,
         }
     }
 
@@ -98,6 +101,11 @@ impl Tx {
         }
         let rows = std::mem::take(&mut self.gathered.orchestrations);
         Box::pin(orchestrations::insert_all(self, &rows)).await
+    }
+
+    /// Commits what statements changed, if any did: for who looks far more often than there is something.
+    pub async fn commit_if_changed(self) -> Result<()> {
+        if self.wrote { self.commit().await } else { self.rollback().await }
     }
 
     /// Undoes everything, and returns when what it held is free again.
@@ -180,7 +188,9 @@ impl Tx {
                 patience.wait(for_postgres(sql, args).execute(&mut **open)).await.map(|done| done.rows_affected())
             }
         };
-        done.map_err(|cause| StoreError::Statement { name: sql.name, cause })
+        let changed = done.map_err(|cause| StoreError::Statement { name: sql.name, cause })?;
+        self.wrote |= changed > 0;
+        Ok(changed)
     }
 
     pub(super) async fn rows(&mut self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<Row>> {

@@ -326,7 +326,12 @@ async fn a_reaction_goes_to_a_comment_and_prompts_are_told() {
 #[tokio::test]
 async fn a_file_is_named_where_it_was_put() {
     let file = |mime: &str| {
-        Talk::File(File { name: "p.png".into(), title: "A [picture]".into(), mime_type: mime.into(), bytes: vec![1] })
+        Talk::File(File {
+            name: "p.png".into(),
+            title: "A [picture]".into(),
+            mime_type: mime.into(),
+            bytes: vec![1].into(),
+        })
     };
     let (_, row) = sent(Some("session:s1"), file("image/png")).await;
     let expected = json!({"type": "action", "action": "File", "parameter": "A [picture]",

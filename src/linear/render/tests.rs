@@ -92,7 +92,7 @@ fn what_is_too_long_is_an_excerpt_and_a_file() {
     let text = "A paragraph of some words.\n\n".repeat(600);
     let long = Message::default().with(Block::Markdown { text: text.clone(), file: "a/plan.md".into() });
     let rendered = message(&long, &us(), In::Session);
-    assert_eq!((rendered.overflow[0].name.as_str(), &rendered.overflow[0].bytes), ("aplan.md", &text.into_bytes()));
+    assert_eq!((rendered.overflow[0].name.as_str(), &rendered.overflow[0].bytes), ("aplan.md", &text.into()));
     assert!(rendered.body.ends_with("_The rest is in the file_ `aplan.md`"));
     let told = rendered.with_files(&[("aplan.md".into(), "https://uploads.linear.app/1".into())], &us());
     assert!(told.ends_with("\n\n[aplan.md](https://uploads.linear.app/1)"));

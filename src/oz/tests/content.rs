@@ -85,10 +85,7 @@ async fn a_plan_is_its_markdown() {
     )
     .await;
     let plan = server.oz().artifact("a1").await.expect("a plan");
-    assert_eq!(
-        (plan.bytes.as_slice(), plan.mime_type.as_str(), plan.filename),
-        (&b"# Plan"[..], "text/markdown", None)
-    );
+    assert_eq!((&*plan.bytes, plan.mime_type.as_str(), plan.filename), (&b"# Plan"[..], "text/markdown", None));
     assert_eq!(server.asked(), ["GET /agent/artifacts/a1"]);
 }
 

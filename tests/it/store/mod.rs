@@ -5,6 +5,7 @@ mod checkpoints;
 mod inbox;
 mod ingest;
 mod installations;
+mod lines;
 mod locks;
 mod orchestrations;
 mod outbox;

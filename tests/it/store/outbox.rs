@@ -6,7 +6,7 @@ use baton::{
     ids::DeliveryId,
     storage::{
         Store,
-        outbox::{self, Added, Claimed, DeliveryState, NewDelivery, Sure},
+        outbox::{self, Added, Claimed, DeliveryState, NewDelivery, Sure, Waiting},
     },
     time::Timestamp,
 };
@@ -37,7 +37,10 @@ async fn park(store: &Store, claimed: &Claimed) -> bool {
 
 async fn wait(store: &Store, claimed: &Claimed, due_at: Timestamp) -> bool {
     let mut tx = store.begin("wait").await.unwrap();
-    let waiting = outbox::wait(&mut tx, &claimed.token, &[(claimed.id.clone(), due_at)]).await.unwrap();
+    let waiting =
+        outbox::wait(&mut tx, &claimed.token, &[Waiting { id: claimed.id.clone(), due_at, line: None }], at(0))
+            .await
+            .unwrap();
     tx.commit().await.unwrap();
     waiting == 1
 }

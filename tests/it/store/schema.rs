@@ -102,5 +102,11 @@ fn both_folders_hold_the_same_migrations() {
         names.sort();
         names
     };
-    assert_eq!(names("migrations/sqlite"), names("migrations/postgres"));
+    let sqlite = names("migrations/sqlite");
+    assert_eq!(sqlite, names("migrations/postgres"));
+    let built_in = include_str!("../../../src/storage/migrate.rs");
+    for name in sqlite {
+        let name = name.to_string_lossy();
+        assert!(built_in.contains(&format!("\"{}\"", name.trim_end_matches(".sql"))), "{name} is not built in");
+    }
 }

@@ -243,6 +243,8 @@ on_both!(
         assert!(story.told(GRACE)[0].contains("Version 1 was replaced by version 2"), "{:?}", story.told(GRACE));
         assert!(story.thread_text().contains("the plan was changed"), "{}", story.thread_text());
         assert!(story.world.oz.runs()[0].follow_ups.is_empty(), "nothing was approved");
+        // The plan's file comes after what people wait for.
+        story.wait(Duration::from_secs(10)).await;
 
         story.world.faults.add("oz", "GET /agent/artifacts/", Fault::Status(403), 9);
         story.press(GRACE, "baton.approve").await;

@@ -15,6 +15,7 @@ mod keeping;
 mod kill;
 mod leases;
 mod linear;
+mod lines;
 mod mended;
 mod outages;
 mod parked;

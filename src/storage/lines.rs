@@ -1,0 +1,99 @@
+//! Lines: deliveries that wait for the same thing, a pace or the end of the halt. Only the first of a
+//! line is looked at, when the line is due, so that ten thousand that wait cost no more than one. What
+//! stops something stands before all else, what is urgent before what is not, then what was decided first.
+//!
+//! [`outbox::claim`](super::outbox::claim) takes the first of each line that is due out of it. The line
+//! stays due, and the next is its first, until [`outbox::wait`](super::outbox::wait) puts a delivery into
+//! it. Claims follow one another, so that nobody else moves a line meanwhile.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    Result, Tx,
+    sql::{args, clean, items, statements},
+    wakes::Topic,
+};
+use crate::{
+    ids::{DeliveryId, OrchestrationId},
+    time::Timestamp,
+};
+
+statements! {
+    DUE = "SELECT name,
+            (SELECT head.id FROM outbox AS head
+             WHERE head.line = lines.name AND head.state = 'waiting' AND head.line IS NOT NULL
+               AND (head.lease_until_ms IS NULL OR head.lease_until_ms <= $1)
+               AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+                               WHERE earlier.lane = head.lane AND earlier.state = 'waiting'
+                                 AND earlier.seq < head.seq)
+             ORDER BY (head.kind = 'cancel_run') DESC, head.urgent DESC, head.seq LIMIT 1) AS id
+        FROM lines WHERE due_at_ms <= $1 ORDER BY due_at_ms, name LIMIT $2";
+    // One that is due has been looked at: it is due again as the new first says. Another not later than before.
+    STAND = "INSERT INTO lines (name, due_at_ms)
+        SELECT value ->> 0, CAST(value ->> 1 AS BIGINT) FROM " items_1 "
+        ON CONFLICT (name) DO UPDATE SET due_at_ms = excluded.due_at_ms
+        WHERE lines.due_at_ms <= $2 OR lines.due_at_ms > excluded.due_at_ms";
+    END = "DELETE FROM lines WHERE name" among_1
+        "  AND NOT EXISTS (SELECT 1 FROM outbox AS head
+                          WHERE head.line = lines.name AND head.state = 'waiting' AND head.line IS NOT NULL)";
+    PUT_OFF = "UPDATE lines SET due_at_ms = $2 WHERE name" among_1;
+    CALL = "UPDATE lines SET due_at_ms = $2 WHERE name = $1 AND due_at_ms > $2";
+    LEAVE = "UPDATE outbox SET line = NULL, due_at_ms = $2
+        WHERE orchestration_id = $1 AND state = 'waiting' AND line IS NOT NULL";
+}
+
+/// The line of what is not to be launched while all is halted.
+pub const HALT: &str = "halt";
+
+/// When a line is looked at again that has somebody in it, and nobody who may be its first: those before
+/// them in their lanes are under way.
+const BEHIND: Duration = Duration::from_secs(5);
+
+/// The firsts of at most `limit` lines that are due, each with its line. Lines that nobody stands in any
+/// more are ended.
+pub(super) async fn firsts(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<HashMap<DeliveryId, String>> {
+    let mut firsts = HashMap::new();
+    let mut without = Vec::new();
+    for row in tx.rows(DUE, args![now, limit]).await? {
+        let name: String = row.get("name")?;
+        match row.get("id")? {
+            Some(id) => drop(firsts.insert(id, name)),
+            None => without.push(name),
+        }
+    }
+    if !without.is_empty() {
+        tx.run(END, args![without.as_slice()]).await?;
+        put_off(tx, &without, now + BEHIND).await?;
+    }
+    Ok(firsts)
+}
+
+/// Somebody stands in each of these lines from `now` on, and may go at the time beside it.
+pub(super) async fn stand(tx: &mut Tx, lines: &HashMap<&str, Timestamp>, now: Timestamp) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let mut rows: Vec<_> = lines.iter().map(|(name, due)| (clean(name), *due)).collect();
+    rows.sort_unstable(); // locked in one order
+    tx.run(STAND, &[items(&rows)?, now.into()]).await.map(drop)
+}
+
+/// Nobody of these lines is looked at before `until`.
+pub async fn put_off(tx: &mut Tx, lines: &[String], until: Timestamp) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    tx.run(PUT_OFF, args![lines, until]).await.map(drop)
+}
+
+/// What the line waits for has come.
+pub(super) async fn call(tx: &mut Tx, line: &str, now: Timestamp) -> Result<()> {
+    tx.wake(Topic::Outbox);
+    tx.run(CALL, args![line, now]).await.map(drop)
+}
+
+/// Whatever the orchestration has in lines is looked at now: what it is asked for may have changed.
+pub async fn leave(tx: &mut Tx, orchestration: &OrchestrationId, now: Timestamp) -> Result<()> {
+    tx.wake(Topic::Outbox);
+    tx.run(LEAVE, args![orchestration, now]).await.map(drop)
+}
