@@ -4,7 +4,6 @@ CREATE TABLE lines (
     name      TEXT   NOT NULL PRIMARY KEY,                      -- what is waited for: a pace, or the end of the halt
     due_at_ms BIGINT NOT NULL                                   -- when the first of the line is looked at
 );
-CREATE INDEX lines_due ON lines (due_at_ms);
 
 ALTER TABLE outbox ADD COLUMN line TEXT;                        -- the line that it stands in, if any
 ALTER TABLE outbox ADD COLUMN tried_since_ms BIGINT;            -- when its turn first came

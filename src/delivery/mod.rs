@@ -26,6 +26,7 @@ mod reconcile;
 mod retention;
 mod retry;
 pub mod seals;
+mod settle;
 mod timers;
 mod turns;
 mod work;

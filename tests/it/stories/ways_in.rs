@@ -446,8 +446,8 @@ on_both!(
 );
 
 on_both!(
-    /// The list is for everybody; what was asked for in another channel is not.
-    the_list_shows_no_tasks_of_other_channels,
+    /// The list is for everybody; what was asked for in another channel is not, but for who asked.
+    nobody_is_shown_the_tasks_of_other_channels,
     |db| async {
         let mut story = Story::begin(db).await;
         story.orchestrate("Update the secret plans, one child per package: api, web").await;
@@ -456,10 +456,15 @@ on_both!(
         assert!(story.told(ADA).last().unwrap().contains("secret plans"), "{:?}", story.told(ADA));
         story.press(ADA, "baton.stop").await;
         story.until("Stopped").await;
+        let status = format!("status {}", id_on(&story.thread_text()));
         story.place = OPS;
-        story.command(ADA, "/oz", "list").await;
-        let listed = story.told(ADA).last().unwrap().clone();
-        assert!(listed.contains("elsewhere") && !listed.contains("secret plans"), "{listed}");
+        for command in ["list", &status] {
+            story.command(GRACE, "/oz", command).await;
+            let told = story.told(GRACE).last().unwrap().clone();
+            assert!(told.contains("elsewhere") && !told.contains("secret plans"), "{command}: {told}");
+        }
+        story.command(ADA, "/oz", &status).await;
+        assert!(story.told(ADA).last().unwrap().contains("secret plans"), "{:?}", story.told(ADA));
         story.end().await;
     }
 );
