@@ -79,7 +79,7 @@ fn text(events: &[ParkedEvent], rows: &[DeliveryRow]) -> String {
                 row.orchestration.as_ref().map(ToString::to_string).unwrap_or_default(),
                 row.attempts.to_string(),
                 next,
-                plain::printable(row.problem.as_deref().unwrap_or_default()),
+                plain::printable(&row.reason()),
             ]
         }))
         .collect();

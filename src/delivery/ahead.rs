@@ -11,7 +11,7 @@ use super::{Core, Result, retry};
 use crate::{storage::ahead, time::Timestamp};
 
 const EVERY: Duration = Duration::from_mins(5);
-/// Beyond the longest wait that there is, with room for a pace that many wait for.
+/// Beyond the longest wait that there is, with room.
 const HORIZON: Duration = retry::LONGEST_WAIT.saturating_add(Duration::from_mins(5));
 
 /// What this replica's clock last said, and when it last looked.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Core, Result,
-    lead::{Lead, Turn, Way, turn_to_read, while_leading},
+    lead::{Lead, Turn, turn_to_read, while_leading},
     work::Round,
 };
 use crate::{
@@ -25,7 +25,7 @@ pub(super) async fn run_once(core: &Core) -> Result<Round> {
     {
         return Ok(Round { did: 0, next: Some(kept_at + EVERY) });
     }
-    match turn_to_read(core, Lead::Choices, Call::Choices, Way::Gives, now).await? {
+    match turn_to_read(core, Lead::Choices, Call::Choices, now).await? {
         Turn::Now => {}
         Turn::At(at) => return Ok(Round { did: 0, next: Some(at) }),
         Turn::Others => return Ok(Round { did: 0, next: Some(now + AFTER_FAILURE) }),

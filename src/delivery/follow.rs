@@ -13,7 +13,7 @@ use std::{
 use super::{
     Core, Result,
     apply::apply,
-    lead::{Lead, Turn, Way, hold_reading, still_leads, turn_to_read, while_leading},
+    lead::{Lead, Turn, hold_reading, still_leads, turn_to_read, while_leading},
     retry::LONGEST_WAIT,
     work::{Round, caught},
 };
@@ -54,8 +54,6 @@ const MOST_SILENT: u32 = 5;
 /// One that has nothing new to say is asked again when it has been silent twice as long, and after this
 /// at the latest: runs that only exist are to cost little.
 const LONGEST_SILENCE: Duration = Duration::from_hours(4);
-/// A request that had to wait this often no longer lets deliveries go before it.
-const PATIENT: u32 = 2;
 /// Oz may be slow to know what it has just started. Told so often, we believe that a run is gone.
 const GONE: u32 = 2;
 
@@ -88,8 +86,6 @@ struct Sweep {
     step: Step,
     /// How many reports were news so far.
     changed: usize,
-    /// How often its next request had to wait.
-    gave_way: u32,
 }
 
 /// The next request.
@@ -127,13 +123,9 @@ impl Follow {
             None => self.begin(now).await?,
         };
         let Some(mut sweep) = sweep else { return Ok(self.rest(now, 0)) };
-        let way = if sweep.gave_way < PATIENT { Way::Gives } else { Way::Keeps };
-        match turn_to_read(&self.core, Lead::Follow, sweep.call(), way, now).await? {
+        match turn_to_read(&self.core, Lead::Follow, sweep.call(), now).await? {
             Turn::Now => {}
-            Turn::At(at) => {
-                sweep.gave_way += 1;
-                return Ok(self.go_on(sweep, at));
-            }
+            Turn::At(at) => return Ok(self.go_on(sweep, at)),
             Turn::Others => return Ok(self.rest(now, 0)),
         }
         // On the heap: it decides, too.
@@ -150,7 +142,7 @@ impl Follow {
             return self.failed(sweep, &failure, now).await;
         }
         self.lock().failures = 0;
-        let Sweep { step, mut changed, .. } = sweep;
+        let Sweep { step, mut changed } = sweep;
         let step = match step {
             Step::Page(pages) if pages.is_read() => {
                 changed += self.end(pages, now).await?;
@@ -161,7 +153,7 @@ impl Follow {
         match step {
             Step::Silent(runs) if runs.is_empty() => Ok(self.rest(now, changed)),
             step => {
-                self.go_on(Sweep { step, changed, gave_way: 0 }, now);
+                self.go_on(Sweep { step, changed }, now);
                 Ok(Round { did: 1, next: None })
             }
         }
@@ -210,7 +202,7 @@ impl Follow {
         let cursor = kept.and_then(|(millis, _)| millis.parse().ok()).map(Timestamp::from_millis);
         let since = cursor.map_or(now - LOOK_BACK, |cursor| cursor - OVERLAP);
         let pages = Pages { since, cursor: None, read: 0, newest: cursor.unwrap_or_default(), reports: Vec::new() };
-        Ok(Some(Sweep { step: Step::Page(pages), changed: 0, gave_way: 0 }))
+        Ok(Some(Sweep { step: Step::Page(pages), changed: 0 }))
     }
 
     /// Something is `open`, or was not long ago.

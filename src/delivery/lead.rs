@@ -4,7 +4,10 @@
 //! What was asked as the one who leads is decided on only as that one: a replica that was stopped for
 //! longer than its lease finds another at it, and what it brought is old.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use super::{Core, Result, leave::Leave};
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
 
 /// Held while deliveries wait for their turn to read Oz.
 const BEHIND: &str = "oz:read:behind";
+const PATIENT: u32 = 2;
 /// Clocks of replicas may differ by this much; whoever leads stops asking so long before its lease ends.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 
@@ -84,15 +88,14 @@ pub(super) async fn while_leading<T>(
     asked
 }
 
-/// Whether what one replica reads for all lets deliveries go first that wait for their turn to read Oz.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    Gives,
-    Keeps,
-}
+/// How often each lead had to wait for its turn since it last had one.
+#[derive(Debug, Default)]
+pub(super) struct Waits([AtomicU32; Lead::ALL.len()]);
 
-/// Asks for the turn to make `call`, as the one who leads.
-pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, way: Way, now: Timestamp) -> Result<Turn> {
+/// Asks for the turn to make `call`, as the one who leads. Who had to wait for it [`PATIENT`] times no
+/// longer lets deliveries go first.
+pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, now: Timestamp) -> Result<Turn> {
+    let waits = &core.waits.0[lead as usize];
     let pace = call.pace();
     let mut tx = core.store.begin("take a turn to read Oz").await?;
     if !leases::acquire(&mut tx, lead.name(), &core.replica, now, lead.lease()).await? {
@@ -101,14 +104,18 @@ pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, way: Way, 
     }
     let refused = paces::take(&mut tx, &pace.key, now, pace.interval, pace.burst, pace.requests).await?;
     let refused = match refused {
-        None if way == Way::Gives => paces::take(&mut tx, BEHIND, now, Duration::ZERO, 1, 1).await?,
+        None if waits.load(Ordering::Relaxed) < PATIENT => {
+            paces::take(&mut tx, BEHIND, now, Duration::ZERO, 1, 1).await?
+        }
         refused => refused,
     };
     if let Some(at) = refused {
         tx.rollback().await?;
+        waits.fetch_add(1, Ordering::Relaxed);
         return Ok(Turn::At(at));
     }
     tx.commit().await?;
+    waits.store(0, Ordering::Relaxed);
     Ok(Turn::Now)
 }
 

@@ -100,6 +100,7 @@ pub struct Core {
     moved: Moved,
     brakes: brake::Brakes,
     looked_ahead: ahead::Looked,
+    waits: lead::Waits,
 }
 
 /// What a [`Core`] is made of.
@@ -143,6 +144,7 @@ impl Core {
             moved,
             brakes,
             looked_ahead,
+            waits: lead::Waits::default(),
         }
     }
 

@@ -32,8 +32,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// While a platform is down, what waits for one of its paces is looked at so often, one after the other.
-const DOWN: Duration = Duration::from_secs(1);
+/// When the first of a line has to wait for something else, the next is looked at after this at the latest.
+const BEHIND: Duration = Duration::from_secs(1);
 /// Attempts under way at once in one replica.
 const AT_ONCE: usize = 32;
 /// What a replica had in hand when it died is taken up by another after this.
@@ -159,7 +159,8 @@ async fn claim(core: &Core, limit: usize) -> Result<Batch> {
     };
     let mut batch = Batch::default();
     let mut turns = Turns::default();
-    let (mut waiting, mut shut) = (Vec::new(), Vec::new());
+    // Lines whose first has to wait for something else now; so will most of those behind it.
+    let (mut waiting, mut left) = (Vec::new(), Vec::new());
     for (delivery, parcel) in in_turn(claimed) {
         let turn = match &parcel {
             Some(parcel) if !is_expired(&delivery, now) => turns.of(core, &mut tx, &delivery, parcel, now).await?,
@@ -168,16 +169,21 @@ async fn claim(core: &Core, limit: usize) -> Result<Batch> {
         };
         match turn {
             Turn::Now(pass) => batch.ready.push(Ready { delivery, parcel, pass, leave: leave() }),
-            Turn::InLine(line, at) => waiting.push(Waiting { id: delivery.id, due_at: at, line: Some(line) }),
+            Turn::InLine(line, at) => {
+                left.extend(delivery.line.filter(|left| *left != line).map(|left| (left, at)));
+                waiting.push(Waiting { id: delivery.id, due_at: at, line: Some(line) });
+            }
             Turn::At(at) => {
+                left.extend(delivery.line.map(|left| (left, at)));
                 waiting.push(Waiting { id: delivery.id, due_at: at, line: None });
-                shut.extend(delivery.line);
             }
         }
     }
     batch.waiting = waiting.len();
     outbox::wait(&mut tx, &token, &waiting, now).await?;
-    lines::put_off(&mut tx, &shut, now + DOWN).await?;
+    for (line, at) in left {
+        lines::put_off(&mut tx, &[line], at.min(now + BEHIND)).await?;
+    }
     lead::let_go_first(&mut tx, &waiting).await?;
     tx.commit().await?;
     Ok(batch)

@@ -11,21 +11,21 @@ use super::{
     retry,
 };
 use crate::{
-    domain::{
-        effect::{Effect, Purpose},
-        orchestration::Stage,
-    },
+    domain::effect::{Effect, Purpose},
     pace::Pace,
     storage::{Tx, halt, lines, orchestrations, outbox::Claimed, paces as buckets},
     time::Timestamp,
 };
 
-/// While launches are halted, the first of them is looked at again after this: whoever resumes calls
-/// their line, but it may be empty yet.
+/// While launches are halted, the first of them is looked at again after this; whoever resumes calls
+/// their line before.
 const HALTED: Duration = Duration::from_mins(1);
 
-/// What stops something goes before what starts something, what is urgent before what is not, and then
-/// whoever has waited longest: the first of a line before those who come only now.
+/// The stage's word in the database.
+const STOPPING: &str = "stopping";
+
+/// What stops something goes before what starts something, what is urgent before what is not, the first
+/// of a line before those who come only now, and then whoever has waited longest.
 pub(super) fn in_turn(claimed: Vec<Claimed>) -> Vec<(Claimed, Option<Parcel>)> {
     let read = |delivery: Claimed| {
         let parcel: Option<Parcel> = serde_json::from_str(&delivery.effect).ok();
@@ -34,7 +34,7 @@ pub(super) fn in_turn(claimed: Vec<Claimed>) -> Vec<(Claimed, Option<Parcel>)> {
     let mut read: Vec<_> = claimed.into_iter().map(read).collect();
     read.sort_by_key(|(delivery, parcel)| {
         let stops = parcel.as_ref().is_some_and(|parcel| matches!(parcel.effect, Effect::CancelRun { .. }));
-        (!stops, !delivery.urgent, delivery.created_at)
+        (!stops, !delivery.urgent, delivery.line.is_none(), delivery.created_at)
     });
     read
 }
@@ -54,6 +54,8 @@ pub(super) enum Turn {
 pub(super) struct Turns {
     /// Paces that said no, for so many requests, and until when: they are not asked twice.
     refused: HashMap<(String, u32), Timestamp>,
+    /// The lines that are not due yet.
+    standing: Option<HashMap<String, Timestamp>>,
     halted: Option<bool>,
 }
 
@@ -67,7 +69,7 @@ impl Turns {
         now: Timestamp,
     ) -> Result<Turn> {
         let launches = launches(&parcel.effect);
-        let is_over = launches && comes_to_nothing(core, delivery, &parcel.effect).await?;
+        let is_over = launches && comes_to_nothing(tx, delivery, &parcel.effect).await?;
         if launches && !is_over && self.halted(tx).await? {
             return Ok(Turn::InLine(lines::HALT.to_owned(), now + HALTED));
         }
@@ -104,6 +106,14 @@ impl Turns {
         if let Some(refusal) = paces.iter().find_map(known) {
             return Ok(Some(refusal));
         }
+        // Small ones would keep a large one from the rest that it needs: they stand behind it.
+        if self.standing.is_none() {
+            self.standing = Some(lines::standing(tx, now).await?);
+        }
+        let standing = |pace: &'a Pace| Some((pace, *self.standing.as_ref()?.get(&pace.key)?));
+        if let Some(line) = paces.iter().find_map(standing) {
+            return Ok(Some(line));
+        }
         // One alone takes or does not; of several there may be something to give back.
         let several = paces.len() > 1;
         if several {
@@ -127,14 +137,10 @@ impl Turns {
 }
 
 /// What is stopped or over starts nothing, and what stops a run may wait behind its start.
-async fn comes_to_nothing(core: &Core, delivery: &Claimed, launch: &Effect) -> Result<bool> {
+async fn comes_to_nothing(tx: &mut Tx, delivery: &Claimed, launch: &Effect) -> Result<bool> {
     let Some(id) = &delivery.orchestration else { return Ok(false) };
-    let orchestration = orchestrations::read(&core.store, id).await?;
-    Ok(orchestration.is_some_and(|it| match it.stage {
-        Stage::Stopping { .. } => true,
-        Stage::Ended { .. } => matches!(launch, Effect::StartRun { .. }),
-        _ => false,
-    }))
+    let Some((stage, has_ended)) = orchestrations::stage(tx, id).await? else { return Ok(false) };
+    Ok(stage == STOPPING || (has_ended && matches!(launch, Effect::StartRun { .. })))
 }
 
 /// It sets an agent to work, or gives it more to do: nothing of that while all is halted. What ends the

@@ -3,7 +3,7 @@
 //! now. What people set (when a proposal lapses, reminders) stays.
 
 use super::{
-    Result, Store,
+    Result, Store, lines, outbox,
     sql::{Arg, args, statements},
     wakes::Topic,
 };
@@ -29,12 +29,14 @@ statements! {
 pub async fn bring_back(store: &Store, now: Timestamp, horizon: Timestamp) -> Result<usize> {
     let args: &[Arg<'_>] = args![now, horizon];
     let mut tx = store.begin("bring back what lies too far ahead").await?;
+    outbox::line_up(&mut tx).await?; // it moves lines
+    lines::restore(&mut tx, now).await?;
     let mut brought = 0;
     for sql in [DELIVERIES, CLAIMS, EVENTS, TIMERS, PACES, LINES, LEADS] {
         brought += tx.rows(sql, args).await?.len();
     }
     if brought == 0 {
-        tx.rollback().await?;
+        tx.commit_if_changed().await?;
         return Ok(0);
     }
     for topic in Topic::ALL {

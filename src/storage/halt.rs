@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Result, Store, Tx,
     audit::NewEntry,
-    kept, lines,
+    kept, lines, outbox,
     sql::{args, statements},
     wakes::Topic,
 };
@@ -45,6 +45,7 @@ pub async fn begin(store: &Store, by: &str, reason: &str, now: Timestamp) -> Res
 /// False when it is not halted.
 pub async fn end(store: &Store, by: &str, now: Timestamp) -> Result<bool> {
     let mut tx = store.begin("resume").await?;
+    outbox::line_up(&mut tx).await?; // whoever saw the halt stands in its line by then
     if kept::get_in(&mut tx, KEY).await?.is_none() {
         tx.rollback().await?;
         return Ok(false);

@@ -4,12 +4,12 @@
 //!
 //! [`outbox::claim`](super::outbox::claim) takes the first of each line that is due out of it. The line
 //! stays due, and the next is its first, until [`outbox::wait`](super::outbox::wait) puts a delivery into
-//! it. Claims follow one another, so that nobody else moves a line meanwhile.
+//! it. Whoever moves a line has [lined up](super::outbox::line_up) for it, as claims do.
 
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    Result, Tx,
+    Result, Tx, outbox,
     sql::{args, clean, items, statements},
     wakes::Topic,
 };
@@ -37,6 +37,11 @@ statements! {
         "  AND NOT EXISTS (SELECT 1 FROM outbox AS head
                           WHERE head.line = lines.name AND head.state = 'waiting' AND head.line IS NOT NULL)";
     PUT_OFF = "UPDATE lines SET due_at_ms = $2 WHERE name" among_1;
+    STANDING = "SELECT name, due_at_ms FROM lines WHERE due_at_ms > $1";
+    RESTORE = "INSERT INTO lines (name, due_at_ms)
+        SELECT DISTINCT head.line, CAST($1 AS BIGINT) FROM outbox AS head
+        WHERE head.state = 'waiting' AND head.line IS NOT NULL
+        ON CONFLICT (name) DO NOTHING";
     CALL = "UPDATE lines SET due_at_ms = $2 WHERE name = $1 AND due_at_ms > $2";
     LEAVE = "UPDATE outbox SET line = NULL, due_at_ms = $2
         WHERE orchestration_id = $1 AND state = 'waiting' AND line IS NOT NULL";
@@ -78,6 +83,18 @@ pub(super) async fn stand(tx: &mut Tx, lines: &HashMap<&str, Timestamp>, now: Ti
     tx.run(STAND, &[items(&rows)?, now.into()]).await.map(drop)
 }
 
+/// The lines that are not due, and when they will be.
+pub async fn standing(tx: &mut Tx, now: Timestamp) -> Result<HashMap<String, Timestamp>> {
+    let rows = tx.rows(STANDING, args![now]).await?;
+    rows.iter().map(|row| Ok((row.get("name")?, row.get("due_at_ms")?))).collect()
+}
+
+/// Looks at every line that somebody stands in and that there is not: a replica of a version without
+/// lines may have taken the last one out of it, and put it back.
+pub(super) async fn restore(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    tx.run(RESTORE, args![now]).await.map(drop)
+}
+
 /// Nobody of these lines is looked at before `until`.
 pub async fn put_off(tx: &mut Tx, lines: &[String], until: Timestamp) -> Result<()> {
     if lines.is_empty() {
@@ -95,5 +112,6 @@ pub(super) async fn call(tx: &mut Tx, line: &str, now: Timestamp) -> Result<()> 
 /// Whatever the orchestration has in lines is looked at now: what it is asked for may have changed.
 pub async fn leave(tx: &mut Tx, orchestration: &OrchestrationId, now: Timestamp) -> Result<()> {
     tx.wake(Topic::Outbox);
+    outbox::line_up(tx).await?; // what is being claimed is in its line again, or gone
     tx.run(LEAVE, args![orchestration, now]).await.map(drop)
 }

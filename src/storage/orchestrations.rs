@@ -35,6 +35,7 @@ statements! {
         WHERE id = $1 AND revision = $16";
     LOAD = "SELECT doc, revision FROM orchestrations WHERE id = $1" for_update;
     READ = "SELECT doc FROM orchestrations WHERE id = $1";
+    STAGE = "SELECT stage, ended FROM orchestrations WHERE id = $1";
     LIST = "SELECT id, stage, task, platform, workspace, place, asked_by, children, children_done, created_at_ms,
                updated_at_ms
         FROM orchestrations
@@ -147,6 +148,12 @@ pub async fn save(tx: &mut Tx, orchestration: &Orchestration, revision: i64) -> 
 
 pub async fn read(store: &Store, id: &OrchestrationId) -> Result<Option<Orchestration>> {
     store.row(READ, args![id]).await?.as_ref().map(from_json).transpose()
+}
+
+/// [`Orchestration::stage_word`] as it stands, and whether it has ended, for who only looks.
+pub async fn stage(tx: &mut Tx, id: &OrchestrationId) -> Result<Option<(String, bool)>> {
+    let row = tx.row(STAGE, args![id]).await?;
+    row.map(|row| Ok((row.get("stage")?, row.get("ended")?))).transpose()
 }
 
 /// The newest first.

@@ -32,7 +32,8 @@ statements! {
         FROM " items_1 " ON CONFLICT (id) DO NOTHING";
     REPLACE = "UPDATE outbox
         SET id = $1, orchestration_id = $2, kind = $4, effect = $5, urgent = (urgent OR $7),
-            due_at_ms = CASE WHEN due_at_ms < $8 THEN due_at_ms ELSE $8 END, expires_at_ms = $9, created_at_ms = $10
+            due_at_ms = CASE WHEN due_at_ms < $8 THEN due_at_ms ELSE $8 END, expires_at_ms = $9, created_at_ms = $10,
+            tried_since_ms = NULL
         WHERE seq = (SELECT MAX(seq) FROM outbox
                      WHERE coalesce_key = $6 AND lane = $3 AND state = 'waiting'
                        AND attempts = 0 AND unsure_since_ms IS NULL)
@@ -92,18 +93,26 @@ statements! {
         SET due_at_ms = $3, problem = $5, lease_token = NULL, lease_until_ms = NULL,
             unsure_since_ms = CASE WHEN $4 THEN unsure_before_ms ELSE unsure_since_ms END
         WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
-    // In a line its turn has not come yet.
+    // In a line its turn has not come yet, unless it had come before; and a halt takes nobody's patience.
     WAIT = "UPDATE outbox
         SET due_at_ms = CAST(item.value ->> 1 AS BIGINT), line = item.value ->> 2, attempts = attempts - 1,
-            tried_since_ms = CASE WHEN item.value ->> 2 IS NULL OR attempts > 1 THEN tried_since_ms END,
+            tried_since_ms = CASE WHEN item.value ->> 2 IS NULL OR (item.value ->> 2 <> 'halt' AND tried_since_ms < $3)
+                             THEN tried_since_ms END,
             lease_token = NULL, lease_until_ms = NULL, unsure_since_ms = unsure_before_ms
         FROM " each_1 " WHERE outbox.id = item.value ->> 0 AND lease_token = $2 AND state = 'waiting'";
+    TRIED_WITH = "UPDATE outbox
+        SET tried_since_ms = CASE WHEN created_at_ms > $2 THEN created_at_ms ELSE $2 END
+        WHERE lane = $1 AND state = 'waiting' AND tried_since_ms IS NULL";
     PARK = "UPDATE outbox
         SET state = 'parked', settled_at_ms = $3, problem = $4, lease_token = NULL, lease_until_ms = NULL
         WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
     RETRY = "UPDATE outbox
-        SET state = 'waiting', due_at_ms = $2, expires_at_ms = NULL, attempts = 0, tried_since_ms = NULL,
+        SET state = 'waiting', line = NULL, due_at_ms = $2, expires_at_ms = NULL, attempts = 0, tried_since_ms = NULL,
             settled_at_ms = NULL
+        WHERE id = $1 AND state = 'parked'
+        RETURNING id";
+    SEND_AGAIN = "UPDATE outbox
+        SET state = 'waiting', line = NULL, due_at_ms = $2, expires_at_ms = NULL, attempts = 0, settled_at_ms = NULL
         WHERE id = $1 AND state = 'parked'
         RETURNING id";
     // A board is shown as it is by then: only the newest of those that were given up is worth sending.
@@ -117,13 +126,21 @@ statements! {
         ORDER BY settled_at_ms, seq LIMIT $4";
     PARKED = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
         FROM outbox WHERE state = 'parked' ORDER BY seq LIMIT $1";
-    PENDING = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
-        FROM outbox WHERE state = 'waiting' ORDER BY urgent DESC, due_at_ms, seq LIMIT $1";
+    // Each part in the order of its index.
+    PENDING = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms, line
+        FROM (SELECT * FROM outbox WHERE state = 'waiting' AND line IS NULL
+              ORDER BY urgent DESC, due_at_ms, seq LIMIT $1) AS ready
+        UNION ALL
+        SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, lines.due_at_ms, line
+        FROM (SELECT * FROM outbox WHERE state = 'waiting' AND line IS NOT NULL
+              ORDER BY line, (kind = 'cancel_run') DESC, urgent DESC, seq LIMIT $1) AS standing
+        JOIN lines ON lines.name = standing.line";
     OF = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
         FROM outbox WHERE orchestration_id = $1 ORDER BY seq";
-    // What is leased is a few rows; of the others the first head counts.
+    // What is leased is a few rows, and so are lines; of the others the first head counts.
     NEXT_DUE = "SELECT MIN(due_at_ms) AS due_at_ms FROM (
-            SELECT MIN(lease_until_ms) AS due_at_ms FROM outbox WHERE state = 'waiting' AND lease_until_ms IS NOT NULL
+            SELECT MIN(lease_until_ms) AS due_at_ms FROM outbox
+            WHERE state = 'waiting' AND lease_until_ms IS NOT NULL AND line IS NULL
             UNION ALL
             SELECT MIN(due_at_ms) AS due_at_ms FROM lines
             UNION ALL
@@ -174,7 +191,7 @@ pub enum Added {
     New,
     /// The same decision was taken before; nothing was changed.
     Existed,
-    /// An older one gave it its place in the lane, and its time if that was earlier.
+    /// An older one gave it its place in the lane and in a line, and its time if that was earlier.
     Replaced,
 }
 
@@ -193,7 +210,7 @@ pub struct Claimed {
     /// An earlier attempt, begun then, may have had its effect.
     pub unsure_since: Option<Timestamp>,
     pub created_at: Timestamp,
-    /// When its turn first came: waiting in lines before it does not count.
+    /// When its turn first came, or that of one before it that was given up: waiting in lines does not count.
     pub tried_since: Timestamp,
     pub expires_at: Option<Timestamp>,
     /// The line that it was the first of.
@@ -236,7 +253,24 @@ pub struct DeliveryRow {
     pub problem: Option<String>,
     pub attempts: u32,
     pub created_at: Timestamp,
+    /// When it, or the first of its line, is looked at next.
     pub due_at: Timestamp,
+    /// The line that it stands in; told by [`pending`] only.
+    pub line: Option<String>,
+}
+
+impl DeliveryRow {
+    /// Why it is not done.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match (&self.problem, &self.line) {
+            (problem, Some(line)) => {
+                format!("in line for {line}{}", problem.as_ref().map_or(String::new(), |it| format!(" after {it}")))
+            }
+            (Some(problem), None) => problem.clone(),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -351,8 +385,8 @@ pub async fn put_back(
     Ok(tx.run(PUT_BACK, args![id, token, due_at, sure == Sure::NoEffect, problem]).await? == 1)
 }
 
-/// There was no attempt of these after all, all claimed with the one `token`. It does not count. Returns
-/// of how many the lease was still held.
+/// There was no attempt of these after all, all claimed `now` with the one `token`. It does not count.
+/// Returns of how many the lease was still held.
 pub async fn wait(tx: &mut Tx, token: &str, waiting: &[Waiting], now: Timestamp) -> Result<u64> {
     if waiting.is_empty() {
         return Ok(0);
@@ -364,7 +398,13 @@ pub async fn wait(tx: &mut Tx, token: &str, waiting: &[Waiting], now: Timestamp)
     lines::stand(tx, &due, now).await?;
     let rows: Vec<_> =
         waiting.iter().map(|Waiting { id, due_at, line }| (id, *due_at, line.as_deref().map(clean))).collect();
-    tx.run(WAIT, &[items(&rows)?, token.into()]).await
+    tx.run(WAIT, &[items(&rows)?, token.into(), now.into()]).await
+}
+
+/// What waits behind a delivery that was tried in vain since `since` has been tried with it: a lane of
+/// ten is not given up one after the other, each after its own patience.
+pub async fn tried_with(tx: &mut Tx, lane: &str, since: Timestamp) -> Result<()> {
+    tx.run(TRIED_WITH, args![lane, since]).await.map(drop)
 }
 
 /// Gives the delivery up, for an operator to look at; its lane goes on without it.
@@ -376,9 +416,10 @@ pub async fn parked(store: &Store, limit: u32) -> Result<Vec<DeliveryRow>> {
     store.rows(PARKED, args![limit]).await?.iter().map(delivery).collect()
 }
 
-/// What waits, in the order in which it will be attempted as far as lanes and paces allow.
+/// At most `limit` of what waits: first what does as soon as it is due, then line by line, each in its order.
 pub async fn pending(store: &Store, limit: u32) -> Result<Vec<DeliveryRow>> {
-    store.rows(PENDING, args![limit]).await?.iter().map(delivery).collect()
+    let rows = store.rows(PENDING, args![limit]).await?;
+    rows.iter().take(limit as usize).map(|row| Ok(DeliveryRow { line: row.get("line")?, ..delivery(row)? })).collect()
 }
 
 /// Everything of one orchestration, in the order in which it was decided.
@@ -396,9 +437,9 @@ pub async fn retry(store: &Store, id: &DeliveryId, now: Timestamp) -> Result<boo
     Ok(retried)
 }
 
-/// As [`retry`], with whatever else the transaction does.
+/// As [`retry`], with whatever else the transaction does. What has been tried for too long is tried once.
 pub async fn send_again(tx: &mut Tx, id: &DeliveryId, now: Timestamp) -> Result<bool> {
-    let sent = tx.row(RETRY, args![id, now]).await?.is_some();
+    let sent = tx.row(SEND_AGAIN, args![id, now]).await?.is_some();
     if sent {
         tx.wake(Topic::Outbox);
     }
@@ -423,7 +464,7 @@ pub async fn given_up(
     store.rows(GIVEN_UP, args![problem, from, to, limit]).await?.iter().map(delivery).collect()
 }
 
-/// When there is something to claim again: a head comes due, or a lease on one lapses.
+/// When there is something to claim again: a head or a line comes due, or a lease lapses.
 pub async fn next_due(store: &Store) -> Result<Option<Timestamp>> {
     store.row(NEXT_DUE, args![]).await?.map_or(Ok(None), |row| row.get("due_at_ms"))
 }
@@ -478,5 +519,6 @@ fn delivery(row: &Row) -> Result<DeliveryRow> {
         attempts: row.get("attempts")?,
         created_at: row.get("created_at_ms")?,
         due_at: row.get("due_at_ms")?,
+        line: None,
     })
 }

@@ -110,7 +110,7 @@ fn row(row: &DeliveryRow, with_orchestration: bool) -> Markup {
             td { (html::moment(row.created_at)) }
             td { (html::badge(state)) }
             td { (row.attempts) }
-            td { (row.problem.as_deref().unwrap_or_default()) }
+            td { (row.reason()) }
             td { @if row.state == DeliveryState::Waiting { (html::moment(row.due_at)) } }
             td {
                 @if row.state == DeliveryState::Parked {

@@ -17,7 +17,7 @@ use std::{
 
 use super::{
     Core, Result,
-    lead::{Lead, Turn, Way, hold_reading, leads, turn_to_read},
+    lead::{Lead, Turn, hold_reading, leads, turn_to_read},
     work::Round,
 };
 use crate::{
@@ -89,7 +89,7 @@ impl Reconcile {
     }
 
     async fn list(&self, mut listing: runs::Listing, now: Timestamp) -> Result<Round> {
-        let at = match turn_to_read(&self.core, Lead::Reconcile, Call::Sweep, Way::Gives, now).await? {
+        let at = match turn_to_read(&self.core, Lead::Reconcile, Call::Sweep, now).await? {
             Turn::Now => match runs::read_page(&self.core, &mut listing, now).await? {
                 Ok(true) => return self.end(&listing, now).await,
                 Ok(false) => now,

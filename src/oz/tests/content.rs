@@ -29,7 +29,7 @@ async fn a_transcript_comes_from_elsewhere_without_the_key() {
         let to = format!("{}/{path}", storage.base);
         let server = Server::start(move |_| redirect(&to)).await;
         let transcript = server.oz().transcript(&r1()).await.expect("a transcript");
-        assert_eq!(transcript.bytes, b"{\"raw\":1}");
+        assert_eq!(*transcript.bytes, *b"{\"raw\":1}");
         assert_eq!(transcript.mime_type, "application/json");
         assert_eq!(transcript.filename.as_deref(), Some("transcript.json"));
         assert_eq!(server.asked(), ["GET /agent/runs/r1/transcript"]);
@@ -59,7 +59,7 @@ async fn troubles_of_a_transcript() {
     let missing = Server::start(|_| problem(404, "resource_not_found")).await;
     assert_eq!(told(missing.oz().transcript(&r1()).await), "gone resource_not_found");
     let direct = Server::start(|_| "plain".into_response()).await;
-    assert_eq!(direct.oz().transcript(&r1()).await.expect("a transcript").bytes, b"plain");
+    assert_eq!(*direct.oz().transcript(&r1()).await.expect("a transcript").bytes, *b"plain");
     for (status, expected) in [(403, "transient http_403"), (404, "gone http_404"), (503, "transient http_503")] {
         let storage = Server::saying(status, json!("no")).await;
         let to = storage.base.to_string();
@@ -100,7 +100,7 @@ async fn a_file_comes_through_its_download_address() {
             "data": {"download_url": url, "content_type": "text/csv", "expires_at": "2026-08-01T10:00:00Z", "filename": name}});
         let file = Server::saying(200, answer).await.oz().artifact("a1").await.expect("a file");
         assert_eq!((file.mime_type.as_str(), file.filename.as_deref()), ("text/csv", Some(expected)));
-        assert_eq!(file.bytes, b"{\"raw\":1}");
+        assert_eq!(*file.bytes, *b"{\"raw\":1}");
     }
     assert!(storage.seen().iter().all(|seen| seen.header("authorization").is_none()));
 }

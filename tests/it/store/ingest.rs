@@ -89,6 +89,7 @@ on_both!(concurrent_events_share_commits, |db| async {
     let commits = Commits::default();
     // The test's runtime has one thread, and this is it.
     let counting = tracing::subscriber::set_default(commits.clone());
+    tracing::callsite::rebuild_interest_cache();
     let names: Vec<String> = (0..200).map(|number| format!("e{number}")).collect();
     let stored = join_all(names.iter().map(|name| ingest.store(event(name, name)))).await;
     drop(counting);
