@@ -178,12 +178,20 @@ impl App {
                 let metrics = metrics.clone();
                 let count: socket::Count =
                     Arc::new(move |kind, heard, took| web::door::count(&metrics, "slack", kind.as_str(), heard, took));
-                socket = Some(Socket::new(slack.api_url.clone(), &token, ingest.clone(), clock.clone(), count)?);
+                socket = Some(Socket::new(
+                    slack.api_url.clone(),
+                    &token,
+                    store.clone(),
+                    ingest.clone(),
+                    clock.clone(),
+                    count,
+                )?);
             }
             platforms.slack = Some(Slack::new(slack.api_url, tokens, clock.clone())?);
             if !slack.signing_secrets.is_empty() {
                 doors = doors.merge(webhook::router(Door {
                     secrets: slack.signing_secrets,
+                    store: store.clone(),
                     ingest: ingest.clone(),
                     refusals: refusals.clone(),
                     clock: clock.clone(),

@@ -46,6 +46,8 @@ pub enum Heard {
     Ignored(&'static str),
     /// The platform asks whether we are there.
     Probe,
+    /// Answered at once; there is nothing to store.
+    Asked,
     /// Turned away, or not stored.
     Refused,
     /// Turned away unread, because there was no room for it.

@@ -53,6 +53,7 @@ pub fn slack_by_socket() -> Value {
     remove(&mut manifest["oauth_config"], "redirect_urls");
     remove(&mut manifest["settings"]["event_subscriptions"], "request_url");
     remove(&mut manifest["settings"]["interactivity"], "request_url");
+    remove(&mut manifest["settings"]["interactivity"], "message_menu_options_url");
     manifest["settings"]["socket_mode_enabled"] = true.into();
     manifest
 }
@@ -120,7 +121,11 @@ fn slack_at(base: &str) -> Value {
         },
         "settings": {
             "event_subscriptions": { "request_url": format!("{base}/slack/events"), "bot_events": EVENTS },
-            "interactivity": { "is_enabled": true, "request_url": format!("{base}/slack/interactivity") },
+            "interactivity": {
+                "is_enabled": true,
+                "request_url": format!("{base}/slack/interactivity"),
+                "message_menu_options_url": format!("{base}/slack/interactivity"),
+            },
             "org_deploy_enabled": false,
             "socket_mode_enabled": false,
             "token_rotation_enabled": false,

@@ -3,7 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Core, Result, apply::Parcel, choices};
+use super::{Core, Result, apply::Parcel};
 use crate::{
     domain::{
         actor::Actor,
@@ -23,7 +23,7 @@ use crate::{
     ids::{DispatchId, RunId},
     oz::FollowUp,
     storage::{
-        StoreError,
+        StoreError, choices,
         halt::{self, Halt},
         orchestrations,
         outbox::Claimed,
@@ -197,7 +197,7 @@ impl Carrier<'_> {
             }),
             Effect::ReadThread { message } => Some(Talk::ReadThread { message: message.clone() }),
             Effect::OpenForm { form, answer, to } => {
-                let choices = choices::kept(&self.core.store).await.map_err(|error| store_failed(&error))?;
+                let choices = choices::get(&self.core.store).await.map_err(|error| store_failed(&error))?;
                 Some(Talk::OpenForm { form: form.clone(), to: to.clone(), answer: answer.clone(), choices })
             }
             Effect::LookUp { .. } | Effect::Admit { .. } => looked_up(effect)

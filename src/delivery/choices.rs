@@ -8,22 +8,17 @@ use super::{
     lead::{Lead, Turn, turn_to_read, while_leading},
     work::Round,
 };
-use crate::{
-    domain::errand::Choices,
-    oz::limits::Call,
-    storage::{Result as Stored, Store, kept},
-};
+use crate::{oz::limits::Call, storage::choices};
 
-const KEY: &str = "oz.choices";
 const EVERY: Duration = Duration::from_mins(10);
 const AFTER_FAILURE: Duration = Duration::from_mins(1);
 
 pub(super) async fn run_once(core: &Core) -> Result<Round> {
     let now = core.clock.now();
-    if let Some((_, kept_at)) = kept::get(&core.store, KEY).await?
-        && (kept_at..kept_at + EVERY).contains(&now)
+    if let Some(told_at) = choices::told_at(&core.store).await?
+        && (told_at..told_at + EVERY).contains(&now)
     {
-        return Ok(Round { did: 0, next: Some(kept_at + EVERY) });
+        return Ok(Round { did: 0, next: Some(told_at + EVERY) });
     }
     match turn_to_read(core, Lead::Choices, Call::Choices, now).await? {
         Turn::Now => {}
@@ -34,10 +29,9 @@ pub(super) async fn run_once(core: &Core) -> Result<Round> {
         return Ok(Round { did: 0, next: Some(core.clock.now() + AFTER_FAILURE) });
     };
     let next = match asked {
-        Ok(choices) => {
-            let json = serde_json::to_string(&choices).unwrap_or_default();
+        Ok(told) => {
             let mut tx = core.store.begin("keep choices").await?;
-            kept::put(&mut tx, KEY, &json, now).await?;
+            choices::put(&mut tx, &told, now).await?;
             tx.commit().await?;
             EVERY
         }
@@ -47,10 +41,4 @@ pub(super) async fn run_once(core: &Core) -> Result<Round> {
         }
     };
     Ok(Round { did: 0, next: Some(now + next) })
-}
-
-/// What was last told; empty lists before that, and the form then takes typed ids.
-pub(super) async fn kept(store: &Store) -> Stored<Choices> {
-    let kept = kept::get(store, KEY).await?;
-    Ok(kept.and_then(|(json, _)| serde_json::from_str(&json).ok()).unwrap_or_default())
 }

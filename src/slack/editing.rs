@@ -28,7 +28,7 @@ const LONGEST_INPUT: usize = 3_000;
 /// As much of a longer text is shown.
 const SHOWN: usize = 1_500;
 const LONGEST_NAME: usize = 75;
-/// Options in all menus of a page together: a view has room for no more.
+/// Options in all menus of children on a page together: a view has room for no more.
 const MOST_OPTIONS: usize = 600;
 
 #[must_use]
@@ -40,11 +40,10 @@ pub fn blocks(page: &Page, choices: &Choices) -> Vec<SlackBlock> {
             page.number, page.of
         )));
     }
-    // Where menus would be too many, ids are typed.
     let each = choices.environments.len() + choices.models.len();
-    let menus = if each * page.children.len() > MOST_OPTIONS { &Choices::default() } else { choices };
+    let has_room = each * page.children.len() <= MOST_OPTIONS;
     for (number, entry) in &page.children {
-        child(*number, entry, menus, &mut blocks);
+        child(*number, entry, (choices, has_room), &mut blocks);
     }
     if page.takes_more {
         blocks.extend(header("One more child"));
@@ -104,7 +103,7 @@ pub fn read(view: &Value, number: u32, children: &[u32], with_settings: bool) ->
     FilledPage { number, children, settings, more, hold }
 }
 
-fn child(number: u32, entry: &Entry, choices: &Choices, blocks: &mut Vec<SlackBlock>) {
+fn child(number: u32, entry: &Entry, (choices, has_room): (&Choices, bool), blocks: &mut Vec<SlackBlock>) {
     let spec = &entry.spec;
     let name = plain_line(&spec.name);
     let label = |what: &str| format!("{number} {}: {what}", cut_plain(&name, 60));
@@ -128,9 +127,11 @@ fn child(number: u32, entry: &Entry, choices: &Choices, blocks: &mut Vec<SlackBl
     let (environment, model) = (spec.environment.as_deref(), spec.model.as_deref());
     optional("returns", "expected result", spec.returns.as_deref(), &|value| long_text(value.unwrap_or_default()));
     optional("environment", "environment, when not the one of all", environment, &|value| {
-        pick("environment", &choices.environments, value)
+        pick("environment", &choices.environments, value, has_room)
     });
-    optional("model", "model, when not the one of all", model, &|value| pick("model", &choices.models, value));
+    optional("model", "model, when not the one of all", model, &|value| {
+        pick("model", &choices.models, value, has_room)
+    });
 }
 
 type Element<'a> = &'a dyn Fn(Option<&str>) -> SlackInputBlockElement;
@@ -165,10 +166,10 @@ fn run_wide(settings: &RunSettings, choices: &Choices, blocks: &mut Vec<SlackBlo
     };
     let text = |value: Option<&str>| text_input("text").opt_initial_value(value.map(str::to_owned)).into();
     optional("environment", "Environment", &settings.environment, &|value| {
-        pick("environment", &choices.environments, value)
+        pick("environment", &choices.environments, value, true)
     });
-    optional("model", "Model", &settings.model, &|value| pick("model", &choices.models, value));
-    optional("harness", "Harness", &settings.harness, &|value| pick("harness", &harnesses, value));
+    optional("model", "Model", &settings.model, &|value| pick("model", &choices.models, value, true));
+    optional("harness", "Harness", &settings.harness, &|value| pick("harness", &harnesses, value, true));
     optional("host", "Host (warp, or the id of your own worker)", &settings.host, &text);
     optional("parallelism", "How many children run at once", &None, &|_| parallelism.clone().into());
     optional("auth_secret", "Name of the secret that the harness signs in with", &settings.auth_secret, &text);

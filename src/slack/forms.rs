@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use slack_morphism::prelude::{
-    SlackActionId, SlackBlock, SlackBlockChoiceItem, SlackBlockId, SlackBlockNumberInputElement,
-    SlackBlockPlainTextInputElement, SlackBlockPlainTextOnly, SlackBlockStaticSelectElement, SlackInputBlock,
-    SlackInputBlockElement, SlackModalView, SlackView,
+    SlackActionId, SlackBlock, SlackBlockChoiceItem, SlackBlockExternalSelectElement, SlackBlockId,
+    SlackBlockNumberInputElement, SlackBlockPlainTextInputElement, SlackBlockPlainTextOnly,
+    SlackBlockStaticSelectElement, SlackInputBlock, SlackInputBlockElement, SlackModalView, SlackView,
 };
 
 use super::{
@@ -131,12 +131,12 @@ fn start_inputs(choices: &Choices) -> Vec<SlackBlock> {
     let optional = |field, label, element| SlackBlock::from(input(field, label, element).with_optional(true));
     vec![
         input("task", "What should be done?", long_text()).into(),
-        optional("environment", "Environment", pick("environment", &choices.environments, None)),
-        optional("model", "Model", pick("model", &choices.models, None)),
-        optional("harness", "Harness", pick("harness", &harnesses, None)),
+        optional("environment", "Environment", pick("environment", &choices.environments, None, true)),
+        optional("model", "Model", pick("model", &choices.models, None, true)),
+        optional("harness", "Harness", pick("harness", &harnesses, None, true)),
         optional("host", "Host (warp, or the id of your own worker)", short_text("host")),
         optional("parallelism", "How many children run at once", parallelism.into()),
-        optional("skill", "Skill", pick("skill", &choices.skills, None)),
+        optional("skill", "Skill", pick("skill", &choices.skills, None, true)),
         optional("auth_secret", "Name of the secret that the harness signs in with", short_text("auth_secret")),
     ]
 }
@@ -171,35 +171,53 @@ pub(super) fn text_input(field: &str) -> SlackBlockPlainTextInputElement {
     SlackBlockPlainTextInputElement::new().with_action_id(SlackActionId(field.to_owned()))
 }
 
-/// A select of `current` and these choices, as many as it may offer; a text input where there is
-/// nothing to select, or no option can hold `current`.
-pub(super) fn pick(field: &str, choices: &[(String, String)], current: Option<&str>) -> SlackInputBlockElement {
-    let mut seen = std::collections::HashSet::new();
-    let can_be_offered = |id: &str| !id.is_empty() && id.encode_utf16().count() <= LONGEST_VALUE;
+/// A select of `current` and these choices. Where they are more than it may hold, or than there is room for
+/// in the view, Slack asks for them while somebody types (`suggest.rs`). A text input where there is nothing
+/// to select, or no option can hold `current`.
+pub(super) fn pick(
+    field: &str,
+    choices: &[(String, String)],
+    current: Option<&str>,
+    has_room: bool,
+) -> SlackInputBlockElement {
     if choices.is_empty() || current.is_some_and(|current| !can_be_offered(current)) {
         return text_input(field).opt_initial_value(current.map(str::to_owned)).into();
     }
     let name_of = |id: &str| choices.iter().find(|(other, _)| other == id).map_or(id, |(_, name)| name).to_owned();
     let current_first = current.map(|current| (current.to_owned(), name_of(current)));
-    let options: Vec<SlackBlockChoiceItem<SlackBlockPlainTextOnly>> = current_first
-        .iter()
-        .chain(choices)
+    let offered = options(current_first.iter().chain(choices));
+    if offered.is_empty() {
+        return text_input(field).into();
+    }
+    let action = SlackActionId(field.to_owned());
+    let chosen = offered.iter().find(|option| Some(option.value.as_str()) == current).cloned();
+    if choices.len() > MOST_OPTIONS || !has_room {
+        return SlackBlockExternalSelectElement::new()
+            .with_action_id(action)
+            .with_min_query_length(0)
+            .opt_initial_option(chosen)
+            .into();
+    }
+    SlackBlockStaticSelectElement::new().with_action_id(action).with_options(offered).opt_initial_option(chosen).into()
+}
+
+fn can_be_offered(id: &str) -> bool {
+    !id.is_empty() && id.encode_utf16().count() <= LONGEST_VALUE
+}
+
+/// As many options as a select may hold, each id once.
+pub(super) fn options<'a>(
+    choices: impl Iterator<Item = &'a (String, String)>,
+) -> Vec<SlackBlockChoiceItem<SlackBlockPlainTextOnly>> {
+    let mut seen = std::collections::HashSet::new();
+    choices
         .filter(|(id, _)| can_be_offered(id) && seen.insert(id.as_str()))
         .take(MOST_OPTIONS)
         .map(|(id, name)| {
             let name = Some(plain_line(name)).filter(|name| !name.is_empty()).unwrap_or_else(|| plain_line(id));
             SlackBlockChoiceItem::new(cut_plain(&name, LONGEST_OPTION).into(), id.clone())
         })
-        .collect();
-    if options.is_empty() {
-        return text_input(field).into();
-    }
-    let chosen = options.iter().find(|option| Some(option.value.as_str()) == current).cloned();
-    SlackBlockStaticSelectElement::new()
-        .with_action_id(SlackActionId(field.to_owned()))
-        .with_options(options)
-        .opt_initial_option(chosen)
-        .into()
+        .collect()
 }
 
 /// What was entered in the block of this name, if anything.
@@ -290,9 +308,10 @@ mod tests {
         let elements: Vec<&Value> =
             shown["blocks"].as_array().expect("a list").iter().map(|block| &block["element"]).collect();
         assert_eq!(elements[1]["options"].as_array().expect("a list").len(), 1);
-        let models = elements[2]["options"].as_array().expect("a list");
-        assert_eq!(models.len(), 100);
-        assert_eq!(models[0]["text"]["text"].as_str().expect("text").chars().count(), 75);
+        assert_eq!((&elements[2]["type"], &elements[2]["min_query_length"]), (&json!("external_select"), &json!(0)));
+        let models = options(choices().models.iter());
+        let first = serde_json::to_value(&models[0]).expect("JSON");
+        assert_eq!((models.len(), first["text"]["text"].as_str().expect("text").chars().count()), (100, 75));
         assert_eq!(elements[6]["type"], "plain_text_input");
         assert!(shown["title"]["text"].as_str().expect("text").len() <= 24);
         assert!(!shown.to_string().contains("null"), "{shown}");

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     domain::{command::Command, parse},
+    door::text_at,
     ids::{EventId, short_hash},
     storage::ingest::NewEvent,
     time::Timestamp,
@@ -19,12 +20,17 @@ use crate::{
 pub(super) enum Taken {
     /// Nobody needs to see it.
     Ignored(&'static str),
+    /// Somebody looks what a menu offers, and is answered at once (`suggest.rs`).
+    Suggestion,
     /// To be acknowledged with `answer` once it is stored.
     Event { event: NewEvent, answer: Option<Value> },
 }
 
 /// `timestamp` is that of the signature, where there is one.
 pub(super) fn take(kind: Kind, payload: &Value, timestamp: &str, body: String, now: Timestamp) -> Taken {
+    if kind == Kind::Interactivity && text_at(payload, "/type") == Some("block_suggestion") {
+        return Taken::Suggestion;
+    }
     if let Some(reason) = envelope::irrelevance(kind, payload) {
         tracing::debug!(event.source = "slack", event.kind = kind.as_str(), reason, "event ignored");
         return Taken::Ignored(reason);
@@ -85,7 +91,7 @@ mod tests {
             let now = Timestamp::from_secs(1_700_000_000);
             match take(Kind::Events, &payload, timestamp, payload.to_string(), now) {
                 Taken::Event { event, .. } => event,
-                Taken::Ignored(reason) => panic!("{reason}"),
+                taken => panic!("{taken:?}"),
             }
         };
         let first = event("1");

@@ -32,12 +32,13 @@ use super::{
     envelope::{self, Kind},
     failure::{self, Effect},
     intake::{self, Taken},
+    suggest,
     webhook::LIMIT,
 };
 use crate::{
     domain::failure::{Failure, Problem},
     door::{self, Heard, text_at},
-    storage::ingest::Ingest,
+    storage::{Store, ingest::Ingest},
     time::Clock,
 };
 
@@ -68,6 +69,7 @@ type Connection = WebSocketStream<Upgraded>;
 pub struct Socket {
     connector: Connector,
     token: SlackApiToken,
+    store: Store,
     ingest: Ingest,
     clock: Clock,
     count: Count,
@@ -109,12 +111,13 @@ impl Socket {
     pub fn new(
         api_url: Url,
         app_token: &SecretString,
+        store: Store,
         ingest: Ingest,
         clock: Clock,
         count: Count,
     ) -> reqwest::Result<Self> {
         let token = as_token(app_token);
-        Ok(Self { connector: Connector::new(api_url)?, token, ingest, clock, count })
+        Ok(Self { connector: Connector::new(api_url)?, token, store, ingest, clock, count })
     }
 
     /// Is connected until `stop`, then acknowledges what is being stored.
@@ -242,6 +245,13 @@ impl Socket {
         }
         match intake::take(kind, payload, "", body, self.clock.now()) {
             Taken::Ignored(reason) => (Heard::Ignored(reason), None),
+            Taken::Suggestion => match suggest::answer(&self.store, payload).await {
+                Ok(options) => (Heard::Asked, Some(options)),
+                Err(error) => {
+                    tracing::warn!(%error, "what a menu offers could not be read");
+                    (Heard::Refused, None)
+                }
+            },
             Taken::Event { event, answer } => (door::store(&self.ingest, held, event).await, answer),
         }
     }
@@ -367,7 +377,6 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::storage::Store;
 
     #[test]
     fn an_envelope_is_read_like_the_webhook_it_stands_for() {
@@ -399,7 +408,8 @@ mod tests {
             Arc::new(move |_, heard, _| counted.lock().expect("a list").push(heard))
         };
         let api = Url::parse("http://127.0.0.1:9/api/").expect("an address");
-        let socket = Socket::new(api, &"xapp-1".into(), ingest, Clock::system(), count).expect("a socket");
+        let socket =
+            Socket::new(api, &"xapp-1".into(), store.clone(), ingest, Clock::system(), count).expect("a socket");
         let said = |kind: &str, payload: Value| Said {
             kind: kind.into(),
             envelope_id: Some("e1".into()),

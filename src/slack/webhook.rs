@@ -21,10 +21,12 @@ use super::{
     envelope::{self, Kind},
     intake::{self, Taken},
     signature::{self, Unbelieved},
+    suggest,
 };
 use crate::{
     door::{self, Heard, Refusals, Unread, heard, text_at},
     storage::{
+        Store,
         ingest::Ingest,
         room::{Held, Room},
     },
@@ -39,6 +41,7 @@ pub const LIMIT: usize = 1 << 20;
 pub struct Door {
     /// Several while rotating; any of them counts.
     pub secrets: Vec<SecretString>,
+    pub store: Store,
     pub ingest: Ingest,
     pub refusals: Refusals,
     pub clock: Clock,
@@ -75,14 +78,25 @@ async fn receive(door: &Door, kind: Kind, request: Verified) -> Response {
     }
     let Verified { timestamp, body, held } = request;
     let taken = intake::take(kind, &payload, &timestamp, body, door.clock.now());
-    // Read, it takes many times the room of its body.
-    drop(payload);
     match taken {
         Taken::Ignored(reason) => heard(Heard::Ignored(reason), StatusCode::OK),
+        Taken::Suggestion => suggestion(&door.store, &payload).await,
         Taken::Event { event, answer } => {
+            // Read, it takes many times the room of its body.
+            drop(payload);
             let acknowledgement =
                 answer.map_or_else(|| StatusCode::OK.into_response(), |answer| Json(answer).into_response());
             door::keep(&door.ingest, held, event, acknowledgement).await
+        }
+    }
+}
+
+async fn suggestion(store: &Store, payload: &Value) -> Response {
+    match suggest::answer(store, payload).await {
+        Ok(options) => heard(Heard::Asked, Json(options)),
+        Err(error) => {
+            tracing::warn!(%error, "what a menu offers could not be read");
+            heard(Heard::Refused, StatusCode::SERVICE_UNAVAILABLE)
         }
     }
 }

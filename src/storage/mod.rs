@@ -7,6 +7,7 @@
 pub mod ahead;
 pub mod audit;
 mod checkpoints;
+pub mod choices;
 pub mod conversations;
 mod error;
 pub mod forget;

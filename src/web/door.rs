@@ -34,6 +34,7 @@ pub fn count(metrics: &Metrics, source: &'static str, kind: &'static str, heard:
         Heard::Duplicate => "duplicate",
         Heard::Ignored(_) => "ignored",
         Heard::Probe => "probe",
+        Heard::Asked => "asked",
         Heard::Shed => "shed",
         Heard::Refused => "refused",
     };

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Answer, Slack,
     deliver::Delivery,
+    elements::Check,
     forms,
     reading::{Usable, usables},
     wire,
@@ -84,7 +85,17 @@ impl Slack {
             payload["view"] = wire::view_json(world, &view, &forms::initial_values(&view.content));
             Ok::<_, String>(Delivery::interaction(&payload, world.clock.now()))
         })?;
-        Ok(self.send(delivery).await)
+        let answer = self.send(delivery).await;
+        if answer.is_success() {
+            let mut check = Check::default();
+            check.suggested(&serde_json::from_str(&answer.body).unwrap_or(Value::Null));
+            if !check.problems.is_empty() {
+                self.write(|world| {
+                    world.warn(format!("the options of a menu were not accepted: {:?}", check.problems));
+                });
+            }
+        }
+        Ok(answer)
     }
 
     /// A message shortcut, from the menu of any message that the person sees.

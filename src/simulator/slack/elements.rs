@@ -162,6 +162,7 @@ impl Check {
         match kind {
             "button" => self.button(element, at),
             "static_select" | "multi_static_select" => self.menu(element, at, 100),
+            "external_select" => self.external_menu(element, at),
             "checkboxes" | "radio_buttons" => self.menu(element, at, 10),
             "overflow" => self.menu(element, at, 5),
             "plain_text_input" => self.text_input(element, at),
@@ -217,6 +218,30 @@ impl Check {
             if !values.contains(&chosen.to_string()) {
                 self.wrong(at, "initial_option must exactly match a provided option");
             }
+        }
+    }
+
+    /// Its options are asked of the app.
+    fn external_menu(&mut self, menu: &Value, at: &str) {
+        self.fields(menu, at, &["initial_option", "min_query_length", "confirm", "placeholder", "focus_on_load"]);
+        if let Some(initial) = menu.get("initial_option") {
+            let at = format!("{at}/initial_option");
+            self.text(initial, "text", &at, Kind::Any, 75);
+            self.string(&initial["value"], &format!("{at}/value"), 1, 150);
+        }
+        if menu.get("min_query_length").is_some_and(|least| least.as_u64().is_none()) {
+            self.wrong(&format!("{at}/min_query_length"), "must be a non-negative integer");
+        }
+    }
+
+    /// What an app answers when it is asked for the options of a menu.
+    pub fn suggested(&mut self, answer: &Value) {
+        self.fields(answer, "", &["options", "option_groups"]);
+        for (number, option) in self.list(&answer["options"], "/options", 0, 100).iter().enumerate() {
+            let at = format!("/options/{number}");
+            self.fields(option, &at, &["text", "value", "description"]);
+            self.text(option, "text", &at, Kind::Plain, 75);
+            self.string(&option["value"], &format!("{at}/value"), 1, 150);
         }
     }
 

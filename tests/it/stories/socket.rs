@@ -54,6 +54,10 @@ on_both!(commands_clicks_and_replies_come_over_a_socket, |db| async {
     story.press(ADA, "baton.approve").await;
     story.until("Done").await;
     assert_eq!(story.runs().len(), 3);
+    story.keep_environments(250).await;
+    story.orchestrate("").await;
+    let view = story.world.slack.views(ADA).pop().unwrap()["id"].as_str().unwrap().to_owned();
+    assert_eq!(story.suggested(&view, "mobil").await.len(), 1, "a menu is answered over it as well");
     socket.stop().await;
     until(&story, 0).await;
     story.end().await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use baton::{
     domain::{
         actor::Platform,
+        errand::Choices,
         policy::{Approver, Policy},
         route::{Route, Routes},
     },
@@ -14,6 +15,7 @@ use baton::{
         oz::{Mode, RunView},
         slack::{Message, Refused},
     },
+    storage::choices,
 };
 use serde_json::{Value, json};
 
@@ -45,6 +47,24 @@ impl Story {
     /// The form that this person sees.
     fn form(&self, user: &str) -> Value {
         self.world.slack.views(user).pop().unwrap_or_else(|| panic!("{user} sees no form: {:#?}", self.told(user)))
+    }
+
+    /// Oz has told of so many environments, and of one more.
+    pub async fn keep_environments(&self, count: usize) {
+        let environments = (0..count).map(|n| (format!("env{n}"), format!("Sandbox {n}")));
+        let environments = environments.chain([(MOBILE.to_owned(), "mobile".to_owned())]).collect();
+        let mut tx = self.store.begin("keep choices").await.unwrap();
+        let told = Choices { environments, ..Choices::default() };
+        choices::put(&mut tx, &told, self.clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// The environments that are offered to Ada when she has typed that into an open form.
+    pub async fn suggested(&self, view: &str, typed: &str) -> Vec<String> {
+        let answer = self.world.slack.suggest(ADA, view, "environment", typed).await.unwrap();
+        let said: Value = serde_json::from_str(&answer.body).unwrap();
+        let options = said["options"].as_array().unwrap();
+        options.iter().map(|option| option["value"].as_str().unwrap().to_owned()).collect()
     }
 
     async fn submit(&self, user: &str, values: &Value) {
@@ -324,6 +344,27 @@ on_both!(
     }
 );
 
+on_both!(
+    /// More than a menu holds: Slack asks for them while somebody types, and nothing is stored for it.
+    a_long_menu_is_searched_while_somebody_types,
+    |db| async {
+        let story = Story::begin(db).await;
+        story.keep_environments(250).await;
+        story.orchestrate("").await;
+        let view = story.form(ADA)["id"].as_str().unwrap().to_owned();
+        assert_eq!(story.suggested(&view, "").await.len(), 100, "as many as Slack takes");
+        assert_eq!(story.suggested(&view, "BOX 24").await.len(), 11);
+        assert_eq!(story.suggested(&view, "mobil").await, [MOBILE]);
+        assert_eq!(story.suggested(&view, "nothing like it").await, [""; 0]);
+        story.submit(ADA, &json!({"task": "Write tests for each of api, web", "environment": MOBILE})).await;
+        story.until("[Open run]").await;
+        assert_eq!(story.oz_runs()[0].config["environment_id"], MOBILE);
+        story.press(ADA, "baton.stop").await;
+        story.until("*Stopped* by").await;
+        story.end().await;
+    }
+);
+
 on_both!(the_form_opens_before_oz_has_told_anything, |db| async {
     let story = Story::begin(db).await;
     story.command(GRACE, "/plan", " ").await;
@@ -453,18 +494,19 @@ on_both!(
         story.orchestrate("Update the secret plans, one child per package: api, web").await;
         story.until("[Approve]").await;
         story.command(ADA, "/oz", "list").await;
-        assert!(story.told(ADA).last().unwrap().contains("secret plans"), "{:?}", story.told(ADA));
+        let listed = story.last_told(ADA);
+        assert!(listed.contains("secret plans"), "{listed}");
         story.press(ADA, "baton.stop").await;
         story.until("Stopped").await;
-        let status = format!("status {}", id_on(&story.thread_text()));
+        let status = format!("status {}", id_on(&listed));
         story.place = OPS;
         for command in ["list", &status] {
             story.command(GRACE, "/oz", command).await;
-            let told = story.told(GRACE).last().unwrap().clone();
+            let told = story.last_told(GRACE);
             assert!(told.contains("elsewhere") && !told.contains("secret plans"), "{command}: {told}");
         }
         story.command(ADA, "/oz", &status).await;
-        assert!(story.told(ADA).last().unwrap().contains("secret plans"), "{:?}", story.told(ADA));
+        assert!(story.last_told(ADA).contains("secret plans"), "{}", story.last_told(ADA));
         story.end().await;
     }
 );
