@@ -27,8 +27,9 @@ const PAUSES: [u64; 6] = [1, 2, 4, 8, 15, 30];
 const PROBING: Duration = Duration::from_secs(5);
 /// Attempts under way at once at one platform: half of all. The other platforms have the rest.
 const AT_ONCE: usize = 16;
-/// The road of whatever carries a file: each is in memory whole.
-const FILES: &str = "files";
+/// The road of whatever carries a file, which is in memory whole. It is never down: with other roads
+/// beside it, nobody knows which it was.
+pub(super) const FILES: &str = "files";
 const FILES_AT_ONCE: usize = 2;
 /// Beyond them, a delivery is looked at again after this.
 const FULL: Duration = Duration::from_millis(250);
@@ -56,6 +57,8 @@ pub(super) struct Shut {
     pub until: Timestamp,
     /// The platform does not answer; otherwise it is busy with others of ours.
     pub down: bool,
+    /// There is no room for another file.
+    pub files: bool,
 }
 
 /// The right to one attempt. Whoever drops it has left.
@@ -89,7 +92,7 @@ pub(super) fn roads(parcel: &Parcel) -> Vec<String> {
         | Effect::ReadRun { .. }
         | Effect::ReadPlan { .. }
         | Effect::LookInto { .. } => vec![oz()],
-        Effect::Upload { .. } | Effect::UploadTranscript { .. } => vec![FILES.to_owned(), oz(), talk()],
+        Effect::Upload { .. } | Effect::UploadTranscript { .. } => vec![oz(), talk(), FILES.to_owned()],
         effect => vec![looked_up(effect).map_or_else(talk, |(person, _)| of(person.platform, &person.workspace))],
     }
 }
@@ -102,7 +105,7 @@ impl Brakes {
     /// Asks to go all these roads at once.
     pub fn enter(&self, roads: Vec<String>, now: Timestamp) -> Result<Pass, Shut> {
         let mut known = self.lock();
-        if let Some(shut) = roads.iter().find_map(|road| known.get(road)?.shut(room(road), now)) {
+        if let Some(shut) = roads.iter().find_map(|road| known.get(road)?.shut(road == FILES, now)) {
             return Err(shut);
         }
         for road in &roads {
@@ -122,14 +125,15 @@ impl Road {
         self.failures >= FORGIVEN
     }
 
-    fn shut(&self, at_once: usize, now: Timestamp) -> Option<Shut> {
+    fn shut(&self, files: bool, now: Timestamp) -> Option<Shut> {
         if self.is_braked() {
             // A clock that was set back does not keep it shut.
             let rests = now < self.next && self.next.since(now) <= longest_pause();
             let until = if rests { self.next } else { now + PROBING };
-            return (rests || self.under_way > 0).then_some(Shut { until, down: true });
+            return (rests || self.under_way > 0).then_some(Shut { until, down: true, files });
         }
-        (self.under_way >= at_once).then_some(Shut { until: now + FULL, down: false })
+        let at_once = if files { FILES_AT_ONCE } else { AT_ONCE };
+        (self.under_way >= at_once).then_some(Shut { until: now + FULL, down: false, files })
     }
 
     /// For how long nobody else goes, when that is so.
@@ -147,10 +151,6 @@ impl Road {
         self.next = now + pause;
         Some(pause)
     }
-}
-
-fn room(road: &str) -> usize {
-    if road == FILES { FILES_AT_ONCE } else { AT_ONCE }
 }
 
 fn longest_pause() -> Duration {
@@ -275,7 +275,7 @@ mod tests {
         assert!(shut.down && shut.until > START);
         let probe = brakes.enter(vec!["oz".into()], shut.until).expect("the probe goes");
         let waits = brakes.enter(vec!["oz".into()], shut.until).expect_err("one at a time");
-        assert_eq!(waits, Shut { until: shut.until + PROBING, down: true });
+        assert_eq!(waits, Shut { until: shut.until + PROBING, down: true, files: false });
         assert_eq!(probe.leave(&Ok(()), shut.until), None);
         assert_eq!(go(&brakes, shut.until, &Ok(())), Ok(None));
         assert!(brakes.lock().is_empty(), "nothing is kept of a platform that answers");
@@ -315,7 +315,7 @@ mod tests {
             assert_eq!(brakes.enter(both(), START).expect("room").leave(&down(), START), None);
         }
         let passes: Vec<_> = (0..AT_ONCE).map(|_| brakes.enter(both(), START).expect("room")).collect();
-        let full = Shut { until: START + FULL, down: false };
+        let full = Shut { until: START + FULL, down: false, files: false };
         assert_eq!(brakes.enter(vec!["oz".into()], START).expect_err("full"), full);
         assert!(brakes.enter(vec!["slack:T2".into()], START).is_ok());
         drop(passes);
@@ -325,9 +325,12 @@ mod tests {
     #[test]
     fn few_files_are_in_memory_at_once() {
         let brakes = Brakes::new("r1");
-        let file = || vec![FILES.to_owned(), "oz".to_owned(), "slack:T1".to_owned()];
+        let file = || vec!["oz".to_owned(), "slack:T1".to_owned(), FILES.to_owned()];
         let passes: Vec<_> = (0..FILES_AT_ONCE).map(|_| brakes.enter(file(), START).expect("room")).collect();
-        assert_eq!(brakes.enter(file(), START).expect_err("full"), Shut { until: START + FULL, down: false });
+        assert_eq!(
+            brakes.enter(file(), START).expect_err("full"),
+            Shut { until: START + FULL, down: false, files: true }
+        );
         assert!(brakes.enter(vec!["oz".into()], START).is_ok());
         drop(passes);
         assert!(brakes.enter(file(), START).is_ok());

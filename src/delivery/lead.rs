@@ -18,7 +18,8 @@ use crate::{
 
 /// Held while deliveries wait for their turn to read Oz.
 const BEHIND: &str = "oz:read:behind";
-const PATIENT: u32 = 2;
+/// Who was refused a turn this often no longer lets deliveries go first.
+const MOST_WAITS: u32 = 2;
 /// Clocks of replicas may differ by this much; whoever leads stops asking so long before its lease ends.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 
@@ -92,8 +93,7 @@ pub(super) async fn while_leading<T>(
 #[derive(Debug, Default)]
 pub(super) struct Waits([AtomicU32; Lead::ALL.len()]);
 
-/// Asks for the turn to make `call`, as the one who leads. Who had to wait for it [`PATIENT`] times no
-/// longer lets deliveries go first.
+/// Asks for the turn to make `call`, as the one who leads.
 pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, now: Timestamp) -> Result<Turn> {
     let waits = &core.waits.0[lead as usize];
     let pace = call.pace();
@@ -104,7 +104,7 @@ pub(super) async fn turn_to_read(core: &Core, lead: Lead, call: Call, now: Times
     }
     let refused = paces::take(&mut tx, &pace.key, now, pace.interval, pace.burst, pace.requests).await?;
     let refused = match refused {
-        None if waits.load(Ordering::Relaxed) < PATIENT => {
+        None if waits.load(Ordering::Relaxed) < MOST_WAITS => {
             paces::take(&mut tx, BEHIND, now, Duration::ZERO, 1, 1).await?
         }
         refused => refused,

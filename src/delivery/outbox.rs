@@ -26,14 +26,14 @@ use crate::{
     pace::Pace,
     storage::{
         lines,
-        outbox::{self, Claimed, Waiting},
+        outbox::{self, Claimed},
         paces as buckets,
     },
     time::Timestamp,
 };
 
 /// When the first of a line has to wait for something else, the next is looked at after this at the latest.
-const BEHIND: Duration = Duration::from_secs(1);
+const NEXT_IN_LINE: Duration = Duration::from_secs(1);
 /// Attempts under way at once in one replica.
 const AT_ONCE: usize = 32;
 /// What a replica had in hand when it died is taken up by another after this.
@@ -159,8 +159,9 @@ async fn claim(core: &Core, limit: usize) -> Result<Batch> {
     };
     let mut batch = Batch::default();
     let mut turns = Turns::default();
-    // Lines whose first has to wait for something else now; so will most of those behind it.
-    let (mut waiting, mut left) = (Vec::new(), Vec::new());
+    let mut waiting = Vec::new();
+    // Lines whose first waits for something else now; so will most of those behind it.
+    let mut left = Vec::new();
     for (delivery, parcel) in in_turn(claimed) {
         let turn = match &parcel {
             Some(parcel) if !is_expired(&delivery, now) => turns.of(core, &mut tx, &delivery, parcel, now).await?,
@@ -169,20 +170,19 @@ async fn claim(core: &Core, limit: usize) -> Result<Batch> {
         };
         match turn {
             Turn::Now(pass) => batch.ready.push(Ready { delivery, parcel, pass, leave: leave() }),
-            Turn::InLine(line, at) => {
-                left.extend(delivery.line.filter(|left| *left != line).map(|left| (left, at)));
-                waiting.push(Waiting { id: delivery.id, due_at: at, line: Some(line) });
-            }
-            Turn::At(at) => {
-                left.extend(delivery.line.map(|left| (left, at)));
-                waiting.push(Waiting { id: delivery.id, due_at: at, line: None });
+            Turn::Later(later) => {
+                let one = later.of(&delivery, now);
+                left.extend(
+                    delivery.line.filter(|left| Some(left) != one.line.as_ref()).map(|left| (left, one.due_at)),
+                );
+                waiting.push(one);
             }
         }
     }
     batch.waiting = waiting.len();
     outbox::wait(&mut tx, &token, &waiting, now).await?;
     for (line, at) in left {
-        lines::put_off(&mut tx, &[line], at.min(now + BEHIND)).await?;
+        lines::put_off(&mut tx, &[line], at.min(now + NEXT_IN_LINE)).await?;
     }
     lead::let_go_first(&mut tx, &waiting).await?;
     tx.commit().await?;

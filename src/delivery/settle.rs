@@ -96,7 +96,9 @@ async fn failed(
             }
             let input = failed.map(|effect| Input::Failed { effect, problem: problem.clone() });
             decide(tx, delivery, effect, input, Some(&problem), now).await?;
-            outbox::tried_with(tx, &delivery.lane, delivery.tried_since).await?;
+            if matches!(failure, Failure::Transient { .. } | Failure::Ambiguous(_)) {
+                outbox::tried_with(tx, &delivery.lane, delivery.tried_since).await?;
+            }
             Ok(if park {
                 outbox::park(tx, id, token, now, &code).await?
             } else {

@@ -6,14 +6,18 @@ use std::{collections::HashMap, time::Duration};
 use super::{
     Core, Result,
     apply::Parcel,
-    brake::{self, Pass},
+    brake::{self, Pass, Shut},
     pacing::{paces, to_look},
     retry,
 };
 use crate::{
     domain::effect::{Effect, Purpose},
     pace::Pace,
-    storage::{Tx, halt, lines, orchestrations, outbox::Claimed, paces as buckets},
+    storage::{
+        Tx, halt, lines, orchestrations,
+        outbox::{Claimed, Waiting},
+        paces as buckets,
+    },
     time::Timestamp,
 };
 
@@ -43,18 +47,41 @@ pub(super) fn in_turn(claimed: Vec<Claimed>) -> Vec<(Claimed, Option<Parcel>)> {
 pub(super) enum Turn {
     /// Without a pass nobody is asked.
     Now(Option<Pass>),
-    /// Its platform is down or busy until then.
-    At(Timestamp),
+    Later(Later),
+}
+
+/// What a delivery waits for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Later {
+    /// The end of the halt.
+    Halt(Timestamp),
+    /// Its platform does not answer until then.
+    Down(Timestamp),
+    /// Its platform is busy with others of ours until then.
+    Busy(Timestamp),
     /// It stands in this line, whose first may go then.
     InLine(String, Timestamp),
+}
+
+impl Later {
+    /// The delivery as it waits. Only a platform that is down takes its patience while it does; what it had
+    /// lost before stays lost, but for a halt.
+    pub fn of(self, delivery: &Claimed, now: Timestamp) -> Waiting {
+        let before = Some(delivery.tried_since).filter(|since| *since < now);
+        let (due_at, line, tried_since) = match self {
+            Self::Halt(at) => (at, Some(lines::HALT.to_owned()), None),
+            Self::Down(at) => (at, None, Some(delivery.tried_since)),
+            Self::Busy(at) => (at, None, before),
+            Self::InLine(line, at) => (at, Some(line), before),
+        };
+        Waiting { id: delivery.id.clone(), due_at, line, tried_since }
+    }
 }
 
 /// What the deliveries of one claim were told so far.
 #[derive(Default)]
 pub(super) struct Turns {
-    /// Paces that said no, for so many requests, and until when: they are not asked twice.
-    refused: HashMap<(String, u32), Timestamp>,
-    /// The lines that are not due yet.
+    /// The lines that are not due yet, and paces that have refused somebody.
     standing: Option<HashMap<String, Timestamp>>,
     halted: Option<bool>,
 }
@@ -71,7 +98,7 @@ impl Turns {
         let launches = launches(&parcel.effect);
         let is_over = launches && comes_to_nothing(tx, delivery, &parcel.effect).await?;
         if launches && !is_over && self.halted(tx).await? {
-            return Ok(Turn::InLine(lines::HALT.to_owned(), now + HALTED));
+            return Ok(Turn::Later(Later::Halt(now + HALTED)));
         }
         let pass = match core.brakes.enter(brake::roads(parcel), now) {
             Ok(pass) => pass,
@@ -79,12 +106,16 @@ impl Turns {
             Err(shut) if shut.down && !retry::is_patient(&parcel.effect, now.since(delivery.tried_since)) => {
                 return Ok(Turn::Now(None));
             }
-            Err(shut) => return Ok(Turn::At(shut.until)),
+            Err(Shut { until, down: true, .. }) => return Ok(Turn::Later(Later::Down(until))),
+            Err(Shut { until, files: true, .. }) => {
+                return Ok(Turn::Later(Later::InLine(brake::FILES.to_owned(), until)));
+            }
+            Err(Shut { until, .. }) => return Ok(Turn::Later(Later::Busy(until))),
         };
         let paces = if is_over { Vec::from_iter(to_look(parcel, delivery)) } else { paces(parcel, delivery) };
         Ok(match self.take(tx, &paces, now).await? {
             None => Turn::Now(Some(pass)),
-            Some((pace, at)) => Turn::InLine(pace.key.clone(), at),
+            Some((pace, at)) => Turn::Later(Later::InLine(pace.key.clone(), at)),
         })
     }
 
@@ -102,16 +133,12 @@ impl Turns {
         paces: &'a [Pace],
         now: Timestamp,
     ) -> Result<Option<(&'a Pace, Timestamp)>> {
-        let known = |pace: &'a Pace| Some((pace, *self.refused.get(&(pace.key.clone(), pace.requests))?));
-        if let Some(refusal) = paces.iter().find_map(known) {
-            return Ok(Some(refusal));
-        }
+        let standing = match &mut self.standing {
+            Some(standing) => standing,
+            none => none.insert(lines::standing(tx, now).await?),
+        };
         // Small ones would keep a large one from the rest that it needs: they stand behind it.
-        if self.standing.is_none() {
-            self.standing = Some(lines::standing(tx, now).await?);
-        }
-        let standing = |pace: &'a Pace| Some((pace, *self.standing.as_ref()?.get(&pace.key)?));
-        if let Some(line) = paces.iter().find_map(standing) {
+        if let Some(line) = paces.iter().find_map(|pace| Some((pace, *standing.get(&pace.key)?))) {
             return Ok(Some(line));
         }
         // One alone takes or does not; of several there may be something to give back.
@@ -125,7 +152,7 @@ impl Turns {
                 if several {
                     tx.rollback_to_savepoint().await?;
                 }
-                self.refused.insert((pace.key.clone(), pace.requests), at);
+                standing.insert(pace.key.clone(), at);
                 return Ok(Some((pace, at)));
             }
         }

@@ -61,12 +61,13 @@ pub fn paces(organization: &str, conversation: &Conversation, call: Call) -> Vec
     let edit =
         || Pace { key: format!("linear:{organization}:edit:{thread}"), interval: EDIT_INTERVAL, burst: 1, requests: 1 };
     match call {
-        Call::Open if conversation.thread.is_some() => vec![workspace(1), say()],
+        // The narrowest first: who is refused stands in its line, and that of the workspace goes on.
+        Call::Open if conversation.thread.is_some() => vec![say(), workspace(1)],
         // A session is created first and opened then; a file is announced, and named where it is to be seen.
-        Call::Open | Call::File => vec![workspace(2), say()],
-        Call::Say => vec![workspace(1), say()],
+        Call::Open | Call::File => vec![say(), workspace(2)],
+        Call::Say => vec![say(), workspace(1)],
         Call::LastWord => vec![say()],
-        Call::Edit => vec![workspace(1), edit()],
+        Call::Edit => vec![edit(), workspace(1)],
         Call::React | Call::Attach | Call::ReadThread => vec![workspace(1)],
         Call::TakeUp => vec![workspace(2)],
     }
@@ -135,10 +136,10 @@ mod tests {
         let session = |id: &str| Conversation::linear("org", "i1", Some(format!("session:{id}")));
         let keys =
             |call, id: &str| paces("org", &session(id), call).into_iter().map(|pace| pace.key).collect::<Vec<_>>();
-        assert_eq!(keys(Call::Say, "s1"), ["linear:org", "linear:org:say:session:s1"]);
+        assert_eq!(keys(Call::Say, "s1"), ["linear:org:say:session:s1", "linear:org"]);
         assert_eq!(keys(Call::LastWord, "s1"), ["linear:org:say:session:s1"]);
         assert_ne!(keys(Call::Edit, "s1"), keys(Call::Edit, "s2"));
         let label = Conversation::linear("org", "i1", None);
-        assert_eq!(paces("org", &label, Call::Open)[0].requests, 2);
+        assert_eq!(paces("org", &label, Call::Open)[1].requests, 2);
     }
 }

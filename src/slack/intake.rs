@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{
     envelope::{self, Kind},
     inbound,
+    suggest::Asked,
 };
 use crate::{
     domain::{command::Command, parse},
@@ -21,7 +22,7 @@ pub(super) enum Taken {
     /// Nobody needs to see it.
     Ignored(&'static str),
     /// Somebody looks what a menu offers, and is answered at once (`suggest.rs`).
-    Suggestion,
+    Suggestion(Asked),
     /// To be acknowledged with `answer` once it is stored.
     Event { event: NewEvent, answer: Option<Value> },
 }
@@ -29,7 +30,7 @@ pub(super) enum Taken {
 /// `timestamp` is that of the signature, where there is one.
 pub(super) fn take(kind: Kind, payload: &Value, timestamp: &str, body: String, now: Timestamp) -> Taken {
     if kind == Kind::Interactivity && text_at(payload, "/type") == Some("block_suggestion") {
-        return Taken::Suggestion;
+        return Taken::Suggestion(Asked::of(payload));
     }
     if let Some(reason) = envelope::irrelevance(kind, payload) {
         tracing::debug!(event.source = "slack", event.kind = kind.as_str(), reason, "event ignored");

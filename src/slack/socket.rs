@@ -32,7 +32,6 @@ use super::{
     envelope::{self, Kind},
     failure::{self, Effect},
     intake::{self, Taken},
-    suggest,
     webhook::LIMIT,
 };
 use crate::{
@@ -245,7 +244,7 @@ impl Socket {
         }
         match intake::take(kind, payload, "", body, self.clock.now()) {
             Taken::Ignored(reason) => (Heard::Ignored(reason), None),
-            Taken::Suggestion => match suggest::answer(&self.store, payload).await {
+            Taken::Suggestion(asked) => match asked.answer(&self.store).await {
                 Ok(options) => (Heard::Asked, Some(options)),
                 Err(error) => {
                     tracing::warn!(%error, "what a menu offers could not be read");

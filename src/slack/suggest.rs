@@ -4,35 +4,51 @@
 //!
 //! Asked by both ways in, `webhook.rs` and `socket.rs`; nothing is stored for it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::forms;
 use crate::{
     domain::errand::Choices,
     door::text_at,
-    storage::{self, Store, choices},
+    storage::{self, Store, StoreError, choices},
 };
 
-/// The answer to a `block_suggestion`.
-///
-/// # Errors
-/// When the database does not answer.
-pub(super) async fn answer(store: &Store, payload: &Value) -> storage::Result<Value> {
-    Ok(suggested(&choices::get(store).await?, payload))
+/// The database has so long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a `block_suggestion` asks for: of which menu, and what was typed into it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    menu: String,
+    typed: String,
 }
 
-/// Those whose name or id holds what was typed.
-fn suggested(choices: &Choices, payload: &Value) -> Value {
-    let offered: &[(String, String)] = match text_at(payload, "/action_id") {
-        Some("environment") => &choices.environments,
-        Some("model") => &choices.models,
-        Some("skill") => &choices.skills,
-        _ => &[],
-    };
-    let typed = text_at(payload, "/value").unwrap_or_default().trim().to_lowercase();
-    let holds = |text: &str| text.to_lowercase().contains(&typed);
-    let fitting = offered.iter().filter(|(id, name)| holds(id) || holds(name));
-    json!({ "options": forms::options(fitting) })
+impl Asked {
+    pub fn of(payload: &Value) -> Self {
+        let text = |at| text_at(payload, at).unwrap_or_default();
+        Self { menu: text("/action_id").to_owned(), typed: text("/value").trim().to_lowercase() }
+    }
+
+    /// # Errors
+    /// When the database does not answer, or not in time.
+    pub async fn answer(&self, store: &Store) -> storage::Result<Value> {
+        let choices = tokio::time::timeout(PATIENCE, choices::get(store)).await.unwrap_or(Err(StoreError::Slow))?;
+        Ok(self.of_these(&choices))
+    }
+
+    /// Those whose name or id holds what was typed.
+    fn of_these(&self, choices: &Choices) -> Value {
+        let offered: &[(String, String)] = match self.menu.as_str() {
+            "environment" => &choices.environments,
+            "model" => &choices.models,
+            "skill" => &choices.skills,
+            _ => &[],
+        };
+        let holds = |text: &str| text.to_lowercase().contains(&self.typed);
+        json!({ "options": forms::options(offered.iter().filter(|(id, name)| holds(id) || holds(name))) })
+    }
 }
 
 #[cfg(test)]
@@ -45,7 +61,7 @@ mod tests {
         let choices = Choices { environments, models: vec![("auto".into(), "Auto".into())], skills: Vec::new() };
         let options = |action: &str, typed: &str| {
             let asked = json!({"type": "block_suggestion", "action_id": action, "value": typed});
-            let answer = suggested(&choices, &asked);
+            let answer = Asked::of(&asked).of_these(&choices);
             let options = answer["options"].as_array().expect("a list").clone();
             options.iter().map(|option| option["value"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
         };
@@ -58,6 +74,6 @@ mod tests {
         assert_eq!(options("environment", "none such"), [""; 0]);
         assert_eq!(options("model", "a"), ["auto"]);
         assert_eq!(options("baton.approve", "a"), [""; 0]);
-        assert_eq!(suggested(&choices, &json!({"action_id": 7})), json!({"options": []}));
+        assert_eq!(Asked::of(&json!({"action_id": 7})).of_these(&choices), json!({"options": []}));
     }
 }

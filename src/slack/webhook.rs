@@ -21,7 +21,7 @@ use super::{
     envelope::{self, Kind},
     intake::{self, Taken},
     signature::{self, Unbelieved},
-    suggest,
+    suggest::Asked,
 };
 use crate::{
     door::{self, Heard, Refusals, Unread, heard, text_at},
@@ -78,12 +78,12 @@ async fn receive(door: &Door, kind: Kind, request: Verified) -> Response {
     }
     let Verified { timestamp, body, held } = request;
     let taken = intake::take(kind, &payload, &timestamp, body, door.clock.now());
+    // Read, it takes many times the room of its body.
+    drop(payload);
     match taken {
         Taken::Ignored(reason) => heard(Heard::Ignored(reason), StatusCode::OK),
-        Taken::Suggestion => suggestion(&door.store, &payload).await,
+        Taken::Suggestion(asked) => suggestion(&door.store, &asked).await,
         Taken::Event { event, answer } => {
-            // Read, it takes many times the room of its body.
-            drop(payload);
             let acknowledgement =
                 answer.map_or_else(|| StatusCode::OK.into_response(), |answer| Json(answer).into_response());
             door::keep(&door.ingest, held, event, acknowledgement).await
@@ -91,8 +91,8 @@ async fn receive(door: &Door, kind: Kind, request: Verified) -> Response {
     }
 }
 
-async fn suggestion(store: &Store, payload: &Value) -> Response {
-    match suggest::answer(store, payload).await {
+async fn suggestion(store: &Store, asked: &Asked) -> Response {
+    match asked.answer(store).await {
         Ok(options) => heard(Heard::Asked, Json(options)),
         Err(error) => {
             tracing::warn!(%error, "what a menu offers could not be read");

@@ -4,12 +4,13 @@
 //!
 //! [`outbox::claim`](super::outbox::claim) takes the first of each line that is due out of it. The line
 //! stays due, and the next is its first, until [`outbox::wait`](super::outbox::wait) puts a delivery into
-//! it. Whoever moves a line has [lined up](super::outbox::line_up) for it, as claims do.
+//! it. Whoever moves a line has [lined up](super::outbox::line_up) for it, as claims do; one may leave
+//! it at any time.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use super::{
-    Result, Tx, outbox,
+    Result, Tx,
     sql::{args, clean, items, statements},
     wakes::Topic,
 };
@@ -28,34 +29,34 @@ statements! {
                                  AND earlier.seq < head.seq)
              ORDER BY (head.kind = 'cancel_run') DESC, head.urgent DESC, head.seq LIMIT 1) AS id
         FROM lines WHERE due_at_ms <= $1 ORDER BY due_at_ms, name LIMIT $2";
-    // One that is due has been looked at: it is due again as the new first says. Another not later than before.
+    // One that is due has been looked at: it is due again as the new first says. One that is not due yet
+    // only comes nearer.
     STAND = "INSERT INTO lines (name, due_at_ms)
         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT) FROM " items_1 "
         ON CONFLICT (name) DO UPDATE SET due_at_ms = excluded.due_at_ms
         WHERE lines.due_at_ms <= $2 OR lines.due_at_ms > excluded.due_at_ms";
-    END = "DELETE FROM lines WHERE name" among_1
-        "  AND NOT EXISTS (SELECT 1 FROM outbox AS head
-                          WHERE head.line = lines.name AND head.state = 'waiting' AND head.line IS NOT NULL)";
+    // Whoever stands in it stands behind others in its lane: those are in the way, and not what the line waits for.
+    DISBAND = "UPDATE outbox SET line = NULL, due_at_ms = $2 WHERE state = 'waiting' AND line" among_1;
+    END = "DELETE FROM lines WHERE name" among_1;
     PUT_OFF = "UPDATE lines SET due_at_ms = $2 WHERE name" among_1;
-    STANDING = "SELECT name, due_at_ms FROM lines WHERE due_at_ms > $1";
+    STANDING = "SELECT name, due_at_ms FROM lines
+        WHERE due_at_ms > $1
+          AND EXISTS (SELECT 1 FROM outbox AS head
+                      WHERE head.line = lines.name AND head.state = 'waiting' AND head.line IS NOT NULL)";
     RESTORE = "INSERT INTO lines (name, due_at_ms)
         SELECT DISTINCT head.line, CAST($1 AS BIGINT) FROM outbox AS head
         WHERE head.state = 'waiting' AND head.line IS NOT NULL
         ON CONFLICT (name) DO NOTHING";
     CALL = "UPDATE lines SET due_at_ms = $2 WHERE name = $1 AND due_at_ms > $2";
-    LEAVE = "UPDATE outbox SET line = NULL, due_at_ms = $2
-        WHERE orchestration_id = $1 AND state = 'waiting' AND line IS NOT NULL";
+    // Rows in no line, too: a claim may be about to put them into one, and is waited for then.
+    LEAVE = "UPDATE outbox SET due_at_ms = CASE WHEN line IS NULL THEN due_at_ms ELSE $2 END, line = NULL
+        WHERE orchestration_id = $1 AND state = 'waiting'";
 }
 
 /// The line of what is not to be launched while all is halted.
 pub const HALT: &str = "halt";
 
-/// When a line is looked at again that has somebody in it, and nobody who may be its first: those before
-/// them in their lanes are under way.
-const BEHIND: Duration = Duration::from_secs(5);
-
-/// The firsts of at most `limit` lines that are due, each with its line. Lines that nobody stands in any
-/// more are ended.
+/// The firsts of at most `limit` lines that are due, each with its line. Lines without one are ended.
 pub(super) async fn firsts(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<HashMap<DeliveryId, String>> {
     let mut firsts = HashMap::new();
     let mut without = Vec::new();
@@ -67,8 +68,8 @@ pub(super) async fn firsts(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Ha
         }
     }
     if !without.is_empty() {
+        tx.run(DISBAND, args![without.as_slice(), now]).await?;
         tx.run(END, args![without.as_slice()]).await?;
-        put_off(tx, &without, now + BEHIND).await?;
     }
     Ok(firsts)
 }
@@ -109,9 +110,9 @@ pub(super) async fn call(tx: &mut Tx, line: &str, now: Timestamp) -> Result<()> 
     tx.run(CALL, args![line, now]).await.map(drop)
 }
 
-/// Whatever the orchestration has in lines is looked at now: what it is asked for may have changed.
+/// Whatever the orchestration has in lines is looked at now: what is wanted of it has changed. Its row is
+/// locked, as by whoever decides on it.
 pub async fn leave(tx: &mut Tx, orchestration: &OrchestrationId, now: Timestamp) -> Result<()> {
     tx.wake(Topic::Outbox);
-    outbox::line_up(tx).await?; // what is being claimed is in its line again, or gone
     tx.run(LEAVE, args![orchestration, now]).await.map(drop)
 }

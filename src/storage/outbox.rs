@@ -93,11 +93,9 @@ statements! {
         SET due_at_ms = $3, problem = $5, lease_token = NULL, lease_until_ms = NULL,
             unsure_since_ms = CASE WHEN $4 THEN unsure_before_ms ELSE unsure_since_ms END
         WHERE id = $1 AND lease_token = $2 AND state = 'waiting'";
-    // In a line its turn has not come yet, unless it had come before; and a halt takes nobody's patience.
     WAIT = "UPDATE outbox
         SET due_at_ms = CAST(item.value ->> 1 AS BIGINT), line = item.value ->> 2, attempts = attempts - 1,
-            tried_since_ms = CASE WHEN item.value ->> 2 IS NULL OR (item.value ->> 2 <> 'halt' AND tried_since_ms < $3)
-                             THEN tried_since_ms END,
+            tried_since_ms = CAST(item.value ->> 3 AS BIGINT),
             lease_token = NULL, lease_until_ms = NULL, unsure_since_ms = unsure_before_ms
         FROM " each_1 " WHERE outbox.id = item.value ->> 0 AND lease_token = $2 AND state = 'waiting'";
     TRIED_WITH = "UPDATE outbox
@@ -121,22 +119,27 @@ statements! {
           AND EXISTS (SELECT 1 FROM outbox AS newer
                       WHERE newer.orchestration_id = outbox.orchestration_id AND newer.lane = outbox.lane
                         AND newer.kind = 'show_board' AND newer.seq > outbox.seq)";
-    GIVEN_UP = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
+    GIVEN_UP = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms, line
         FROM outbox WHERE state = 'parked' AND problem = $1 AND created_at_ms >= $2 AND settled_at_ms <= $3
         ORDER BY settled_at_ms, seq LIMIT $4";
-    PARKED = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
+    PARKED = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms, line
         FROM outbox WHERE state = 'parked' ORDER BY seq LIMIT $1";
-    // Each part in the order of its index.
-    PENDING = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms, line
-        FROM (SELECT * FROM outbox WHERE state = 'waiting' AND line IS NULL
-              ORDER BY urgent DESC, due_at_ms, seq LIMIT $1) AS ready
-        UNION ALL
-        SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, lines.due_at_ms, line
-        FROM (SELECT * FROM outbox WHERE state = 'waiting' AND line IS NOT NULL
-              ORDER BY line, (kind = 'cancel_run') DESC, urgent DESC, seq LIMIT $1) AS standing
-        JOIN lines ON lines.name = standing.line";
-    OF = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms, due_at_ms
-        FROM outbox WHERE orchestration_id = $1 ORDER BY seq";
+    // Each part is read in the order of its index.
+    PENDING = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms,
+               COALESCE(lines.due_at_ms, waits.due_at_ms) AS due_at_ms, line
+        FROM (SELECT * FROM (SELECT * FROM outbox WHERE state = 'waiting' AND line IS NULL
+                             ORDER BY urgent DESC, due_at_ms, seq LIMIT $1) AS ready
+              UNION ALL
+              SELECT * FROM (SELECT * FROM outbox WHERE state = 'waiting' AND line IS NOT NULL
+                             ORDER BY line, (kind = 'cancel_run') DESC, urgent DESC, seq LIMIT $1) AS standing) AS waits
+        LEFT JOIN lines ON lines.name = waits.line
+        ORDER BY line IS NOT NULL, line, (kind = 'cancel_run') DESC, urgent DESC,
+                 CASE WHEN line IS NULL THEN waits.due_at_ms END, seq
+        LIMIT $1";
+    OF = "SELECT id, orchestration_id, kind, lane, state, problem, attempts, created_at_ms,
+               COALESCE(lines.due_at_ms, outbox.due_at_ms) AS due_at_ms, line
+        FROM outbox LEFT JOIN lines ON lines.name = outbox.line AND outbox.state = 'waiting'
+        WHERE orchestration_id = $1 ORDER BY seq";
     // What is leased is a few rows, and so are lines; of the others the first head counts.
     NEXT_DUE = "SELECT MIN(due_at_ms) AS due_at_ms FROM (
             SELECT MIN(lease_until_ms) AS due_at_ms FROM outbox
@@ -166,6 +169,9 @@ statements! {
                (SELECT COUNT(*) FROM outbox WHERE state = 'parked') AS parked,
                (SELECT MIN(created_at_ms) FROM outbox WHERE state = 'waiting') AS oldest_at_ms";
 }
+
+/// Of so many lines that are due the firsts are looked at in one claim.
+const MOST_LINES: u32 = 64;
 
 /// An effect to carry out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,6 +230,8 @@ pub struct Waiting {
     /// When it is looked at again; in a line, when it may go if it is the first by then.
     pub due_at: Timestamp,
     pub line: Option<String>,
+    /// Since when it counts as tried.
+    pub tried_since: Option<Timestamp>,
 }
 
 /// Whether an attempt that failed can have had its effect.
@@ -255,7 +263,7 @@ pub struct DeliveryRow {
     pub created_at: Timestamp,
     /// When it, or the first of its line, is looked at next.
     pub due_at: Timestamp,
-    /// The line that it stands in; told by [`pending`] only.
+    /// The line that it stands in.
     pub line: Option<String>,
 }
 
@@ -348,7 +356,8 @@ pub async fn line_up(tx: &mut Tx) -> Result<()> {
 /// Whoever claims has [lined up](line_up) for it.
 pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Claimed>> {
     let token = uuid::Uuid::new_v4().simple().to_string();
-    let mut firsts = lines::firsts(tx, now, limit).await?;
+    // However little room there is: what must go first may stand in any line.
+    let mut firsts = lines::firsts(tx, now, limit.max(MOST_LINES)).await?;
     let ids: Vec<String> = firsts.keys().map(ToString::to_string).collect();
     let rows = tx.rows(CLAIM, args![now, limit, &token, now + lease, ids.as_slice()]).await?;
     // RETURNING has no order.
@@ -396,9 +405,9 @@ pub async fn wait(tx: &mut Tx, token: &str, waiting: &[Waiting], now: Timestamp)
         due.entry(line).and_modify(|due| *due = at.min(*due)).or_insert(at);
     }
     lines::stand(tx, &due, now).await?;
-    let rows: Vec<_> =
-        waiting.iter().map(|Waiting { id, due_at, line }| (id, *due_at, line.as_deref().map(clean))).collect();
-    tx.run(WAIT, &[items(&rows)?, token.into(), now.into()]).await
+    let row = |one: &'_ Waiting| (one.id.clone(), one.due_at, one.line.clone(), one.tried_since);
+    let rows: Vec<_> = waiting.iter().map(row).collect();
+    tx.run(WAIT, &[items(&rows)?, token.into()]).await
 }
 
 /// What waits behind a delivery that was tried in vain since `since` has been tried with it: a lane of
@@ -418,8 +427,7 @@ pub async fn parked(store: &Store, limit: u32) -> Result<Vec<DeliveryRow>> {
 
 /// At most `limit` of what waits: first what does as soon as it is due, then line by line, each in its order.
 pub async fn pending(store: &Store, limit: u32) -> Result<Vec<DeliveryRow>> {
-    let rows = store.rows(PENDING, args![limit]).await?;
-    rows.iter().take(limit as usize).map(|row| Ok(DeliveryRow { line: row.get("line")?, ..delivery(row)? })).collect()
+    store.rows(PENDING, args![limit]).await?.iter().map(delivery).collect()
 }
 
 /// Everything of one orchestration, in the order in which it was decided.
@@ -519,6 +527,6 @@ fn delivery(row: &Row) -> Result<DeliveryRow> {
         attempts: row.get("attempts")?,
         created_at: row.get("created_at_ms")?,
         due_at: row.get("due_at_ms")?,
-        line: None,
+        line: row.get("line")?,
     })
 }

@@ -103,9 +103,9 @@ impl Tx {
         Box::pin(orchestrations::insert_all(self, &rows)).await
     }
 
-    /// Commits what statements changed, if any did: for who looks far more often than there is something.
+    /// Commits what statements changed or added, if any did: for who looks far more often than there is something.
     pub async fn commit_if_changed(self) -> Result<()> {
-        if self.wrote { self.commit().await } else { self.rollback().await }
+        if self.wrote || self.topics != 0 { self.commit().await } else { self.rollback().await }
     }
 
     /// Undoes everything, and returns when what it held is free again.

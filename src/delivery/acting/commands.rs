@@ -1,6 +1,6 @@
 //! Commands: what is started, listed, told of and stopped by name.
 
-use super::{Acting, From, Result, asked, start::Wanted};
+use super::{Acting, Origin, Result, asked, start::Wanted};
 use crate::{
     domain::{
         actor::Platform,
@@ -21,7 +21,7 @@ const ELSEWHERE: &str = "elsewhere";
 impl Acting<'_> {
     pub(super) async fn command(
         &mut self,
-        from: From,
+        from: Origin,
         command: Command,
         message: Option<String>,
     ) -> Result<&'static str> {
@@ -46,7 +46,9 @@ impl Acting<'_> {
                 let list = orchestrations::list(&self.core.store, &filter).await?;
                 // Not everybody may read in every channel, and what is asked for in direct messages is nobody else's.
                 let is_open = |one: &orchestrations::Summary| {
-                    one.platform != Platform::Slack || one.place == from.conversation.place
+                    one.platform != Platform::Slack
+                        || one.place == from.conversation.place
+                        || one.asked_by == from.actor.handle()
                 };
                 let line = |one: &orchestrations::Summary| {
                     if is_open(one) { line(one) } else { (one.id.to_string(), one.stage.clone(), ELSEWHERE.to_owned()) }
@@ -94,7 +96,7 @@ impl Acting<'_> {
 
     /// The stage of an orchestration that is in another channel of Slack, and somebody else's: more is
     /// not to be told here.
-    async fn stage_elsewhere(&mut self, from: &From, id: &str) -> Result<Option<String>> {
+    async fn stage_elsewhere(&mut self, from: &Origin, id: &str) -> Result<Option<String>> {
         let loaded = orchestrations::load(self.tx, &OrchestrationId::new(id)).await?;
         Ok(loaded.map(|loaded| loaded.orchestration).and_then(|it| {
             let is_here = std::iter::once(&it.conversation)

@@ -47,7 +47,7 @@ impl Acting<'_> {
     pub async fn act(mut self, act: Act) -> Result<&'static str> {
         let here = self.orchestration_of(&act.conversation).await?;
         let Act { actor, conversation, deed, answer, at } = act;
-        let from = From { actor, conversation, answer };
+        let from = Origin { actor, conversation, answer };
         self.at = at;
         if let Some(id) = &here
             && is_words(&deed)
@@ -97,7 +97,7 @@ impl Acting<'_> {
                 self.start(from, Wanted::by_message(Verb::Orchestrate, ask, message)).await
             }
             (Deed::Pressed { press, about, .. }, _) => {
-                let About { orchestration, .. } = about.clone();
+                let orchestration = about.orchestration.clone();
                 let input = Input::Pressed { actor: from.actor.clone(), press, about, answer: from.answer.clone() };
                 self.input_from(&orchestration, &from, input).await
             }
@@ -123,7 +123,7 @@ impl Acting<'_> {
     }
 
     /// The id of a person's message, marked when it is not in the orchestration's own conversation.
-    async fn heard_as(&mut self, from: &From, id: &OrchestrationId, message: String) -> Result<String> {
+    async fn heard_as(&mut self, from: &Origin, id: &OrchestrationId, message: String) -> Result<String> {
         let loaded = orchestrations::load(self.tx, id).await?;
         let elsewhere = loaded.is_some_and(|loaded| {
             let home = &loaded.orchestration.conversation;
@@ -146,11 +146,11 @@ impl Acting<'_> {
         }
     }
 
-    async fn submitted(&mut self, from: From, filled: Filled) -> Result<&'static str> {
+    async fn submitted(&mut self, from: Origin, filled: Filled) -> Result<&'static str> {
         match filled {
             Filled::Start { place, verb, text, settings } => {
                 let conversation = Conversation { place, thread: None, ..from.conversation.clone() };
-                let from = From { conversation, ..from };
+                let from = Origin { conversation, ..from };
                 match parse::ask(&text) {
                     Ok(ask) => {
                         let ask = Ask { settings: ask.settings.over(&settings), ..ask };
@@ -171,7 +171,7 @@ impl Acting<'_> {
     }
 
     /// A press or a form names its orchestration: it has to be one of the same workspace.
-    async fn input_from(&mut self, id: &OrchestrationId, from: &From, input: Input) -> Result<&'static str> {
+    async fn input_from(&mut self, id: &OrchestrationId, from: &Origin, input: Input) -> Result<&'static str> {
         if self.is_ours(from, id.as_str()).await? {
             self.input(id, input).await
         } else {
@@ -179,7 +179,7 @@ impl Acting<'_> {
         }
     }
 
-    async fn is_ours(&mut self, from: &From, id: &str) -> Result<bool> {
+    async fn is_ours(&mut self, from: &Origin, id: &str) -> Result<bool> {
         let loaded = orchestrations::load(self.tx, &OrchestrationId::new(id)).await?;
         Ok(loaded.is_some_and(|loaded| {
             let (home, mirror) = (&loaded.orchestration.conversation, &loaded.orchestration.mirror);
@@ -194,18 +194,18 @@ impl Acting<'_> {
         Ok(if applied { "decided" } else { "not about an orchestration" })
     }
 
-    async fn tell(&mut self, from: &From, message: Message) -> Result<&'static str> {
+    async fn tell(&mut self, from: &Origin, message: Message) -> Result<&'static str> {
         let effect = Effect::SayPrivately { to: from.actor.clone(), message, answer: from.answer.clone() };
         self.alone(from, effect).await
     }
 
-    async fn alone(&mut self, from: &From, effect: Effect) -> Result<&'static str> {
+    async fn alone(&mut self, from: &Origin, effect: Effect) -> Result<&'static str> {
         send_alone(self.tx, &from.conversation, effect, &self.cause, self.now).await?;
         Ok("answered")
     }
 }
 
-/// They are passed on, or begin something.
+/// Words, which count only when they were said after the last stop.
 const fn is_words(deed: &Deed) -> bool {
     matches!(
         deed,
@@ -215,16 +215,16 @@ const fn is_words(deed: &Deed) -> bool {
 
 /// Who did something, where, and how they can be answered.
 #[derive(Clone)]
-struct From {
+struct Origin {
     actor: Actor,
     conversation: Conversation,
     answer: AnswerPath,
 }
 
-fn asked(from: &From, command: Command, message: Option<String>) -> Input {
+fn asked(from: &Origin, command: Command, message: Option<String>) -> Input {
     Input::Asked { actor: from.actor.clone(), command, message, answer: from.answer.clone() }
 }
 
-fn reply(from: From, text: String, message: String, correction: bool) -> Input {
+fn reply(from: Origin, text: String, message: String, correction: bool) -> Input {
     Input::Reply { actor: from.actor, text, message, correction }
 }

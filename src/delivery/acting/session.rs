@@ -1,6 +1,6 @@
 //! Agent sessions: one begins, or something is said or stopped in one that nobody here knows yet.
 
-use super::{Acting, From, Result, asked, reply, start::Wanted};
+use super::{Acting, Origin, Result, asked, reply, start::Wanted};
 use crate::{
     domain::{
         command::{Ask, Command},
@@ -23,7 +23,7 @@ impl Acting<'_> {
     /// An agent session begins, or what we know already is told once more.
     pub(super) async fn session(
         &mut self,
-        from: From,
+        from: Origin,
         session: Session,
         here: Option<OrchestrationId>,
     ) -> Result<&'static str> {
@@ -79,7 +79,7 @@ impl Acting<'_> {
             command => {
                 // It is answered in the session, whatever it is about.
                 let answer = AnswerPath { at: Some(from.conversation.clone()), ..from.answer.clone() };
-                self.command(From { answer, ..from }, command, None).await
+                self.command(Origin { answer, ..from }, command, None).await
             }
         }
     }
@@ -109,7 +109,7 @@ impl Acting<'_> {
 
     /// Stop where nothing of ours is known: everything at that place or, in a session, whatever may
     /// yet be told of it.
-    pub(super) async fn stop_unknown(&mut self, from: From) -> Result<&'static str> {
+    pub(super) async fn stop_unknown(&mut self, from: Origin) -> Result<&'static str> {
         if let Some(key) = from.conversation.key() {
             if from.conversation.session().is_none() {
                 return Ok("not about an orchestration");

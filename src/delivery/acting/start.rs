@@ -1,6 +1,6 @@
 //! Starting an orchestration: by a command, a message, a form, a session or a label.
 
-use super::{Acting, From, Result};
+use super::{Acting, Origin, Result};
 use crate::{
     delivery::admit::{self, Started},
     domain::{
@@ -16,9 +16,9 @@ use crate::{
 };
 
 impl Acting<'_> {
-    pub(super) async fn start(&mut self, from: From, wanted: Wanted) -> Result<&'static str> {
+    pub(super) async fn start(&mut self, from: Origin, wanted: Wanted) -> Result<&'static str> {
         let Wanted { verb, ask, message, gather, background, delegated, issue } = wanted;
-        let From { actor, mut conversation, answer } = from.clone();
+        let Origin { actor, mut conversation, answer } = from.clone();
         let gather = gather && conversation.thread.is_some() && conversation.thread != message;
         if conversation.thread.is_none() {
             conversation.thread.clone_from(&message);
@@ -65,7 +65,7 @@ impl Acting<'_> {
     }
 
     /// Labels were put on an issue: a route may want an orchestration for one of them.
-    pub(super) async fn labelled(&mut self, from: From, added: &[String], issue: Issue) -> Result<&'static str> {
+    pub(super) async fn labelled(&mut self, from: Origin, added: &[String], issue: Issue) -> Result<&'static str> {
         if !self.core.routes.starts(&from.conversation, &issue, added) {
             return Ok("no route for that label");
         }

@@ -16,7 +16,7 @@ async fn stand(store: &Store, claimed: Vec<Claimed>, line: &str, (until, now): (
     let token = claimed[0].token.clone();
     let waiting: Vec<_> = claimed
         .into_iter()
-        .map(|claimed| Waiting { id: claimed.id, due_at: until, line: Some(line.to_owned()) })
+        .map(|claimed| Waiting { id: claimed.id, due_at: until, line: Some(line.to_owned()), tried_since: None })
         .collect();
     let mut tx = store.begin("stand in line").await.unwrap();
     assert_eq!(outbox::wait(&mut tx, &token, &waiting, now).await.unwrap(), waiting.len() as u64);

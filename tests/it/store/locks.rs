@@ -25,7 +25,8 @@ async fn a_claim_that_waits_for_its_pace_waits_for_nobody_who_decides() {
         let claim = async {
             let mut tx = store.begin("claim").await.unwrap();
             let claimed = outbox::claim(&mut tx, at(0), LEASE, 1).await.unwrap().pop().unwrap();
-            let waits = [outbox::Waiting { id: claimed.id, due_at: at(9), line: Some("pace".into()) }];
+            let waits =
+                [outbox::Waiting { id: claimed.id, due_at: at(9), line: Some("pace".into()), tried_since: None }];
             assert_eq!(outbox::wait(&mut tx, &claimed.token, &waits, at(0)).await.unwrap(), 1);
             tx.commit().await.unwrap();
         };

@@ -37,10 +37,14 @@ async fn park(store: &Store, claimed: &Claimed) -> bool {
 
 async fn wait(store: &Store, claimed: &Claimed, due_at: Timestamp) -> bool {
     let mut tx = store.begin("wait").await.unwrap();
-    let waiting =
-        outbox::wait(&mut tx, &claimed.token, &[Waiting { id: claimed.id.clone(), due_at, line: None }], at(0))
-            .await
-            .unwrap();
+    let waiting = outbox::wait(
+        &mut tx,
+        &claimed.token,
+        &[Waiting { id: claimed.id.clone(), due_at, line: None, tried_since: None }],
+        at(0),
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
     waiting == 1
 }
